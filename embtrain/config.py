@@ -1,0 +1,187 @@
+"""Settings of a run: what each is called, its default, its unit and its bounds.
+
+This is the one place where defaults live. A run file under ``conf/`` says only what differs from
+them; ``embtrain.settings`` reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A group of settings. Unknown keys are refused, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusSettings(Section):
+    """Which text, and how it becomes sentences of tokens."""
+
+    paths: list[str] = Field(min_length=1)
+    """Files, folders or globs, on any file system that Spark reaches. Compressed files are told by their names."""
+    format: Literal["lines", "paragraphs"] = "lines"
+    """`lines`: a document per line. `paragraphs`: documents are separated by blank lines."""
+    language: Literal["en", "ko"] = "en"
+    """Decides the rules of case, sentence ends and word characters."""
+    tokenizer: Literal["words", "whitespace"] = "words"
+    """`words`: Unicode words without punctuation. `whitespace`: the text is tokenised already."""
+    lowercase: bool = True
+    split_sentences: bool = True
+    """False: a document is one sentence, and windows cross its full stops."""
+    max_sentence_tokens: int = Field(1000, ge=2)
+    """Longer sentences are cut in pieces of so many tokens, as word2vec.c does. Nothing is lost."""
+    deduplicate: bool = True
+    """Keep one of each set of sentences with the same tokens."""
+    held_out: Fraction = 0.002
+    """Share of the sentences, chosen by hash, that is kept out of training to measure the loss on."""
+
+
+class VocabularySettings(Section):
+    """Which tokens get an id."""
+
+    min_count: int = Field(5, ge=1)
+    """Occurrences below which a token is left out."""
+    max_size: int = Field(5_000_000, ge=1)
+    """At most so many tokens, the most frequent."""
+
+
+class UnigramSettings(Section):
+    """How frequent tokens are thinned out, and how negatives are drawn."""
+
+    subsample_threshold: float = Field(1e-4, ge=0)
+    """Mikolov et al. (2013b), eq. 5, in word2vec.c's form. 0 keeps every occurrence."""
+    negative_exponent: float = Field(0.75, ge=-2, le=2)
+    """Negatives are drawn in proportion to count ** exponent."""
+
+
+class SparkSettings(Section):
+    """The Spark session, where embtrain starts it. Under spark-submit its own flags come first."""
+
+    master: str = "local[*]"
+    """The environment variable SPARK_MASTER comes before this."""
+    driver_memory: str = "4g"
+    partitions: int = Field(8, ge=1)
+    """Partitions of the tables written. The same number on every cluster gives the same files."""
+
+
+class WindowedModel(Section):
+    """What skip-gram and CBOW share."""
+
+    dim: int = Field(100, ge=1, le=4096)
+    """Numbers per vector."""
+    window: int = Field(5, ge=1, le=1000)
+    """Tokens on each side of the center."""
+    dynamic_window: bool = True
+    """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
+    num_negatives: int = Field(5, ge=1, le=100)
+    """Noise tokens against which each prediction is made."""
+
+
+class SgnsSettings(WindowedModel):
+    """Skip-gram with negative sampling (Mikolov et al., 2013b)."""
+
+    type: Literal["sgns"] = "sgns"
+    learning_rate: float = Field(0.025, gt=0, le=10)
+
+
+class CbowSettings(WindowedModel):
+    """Continuous bag of words with negative sampling (Mikolov et al., 2013a)."""
+
+    type: Literal["cbow"] = "cbow"
+    learning_rate: float = Field(0.075, gt=0, le=10)
+    """`gradient: word2vec` wants a lower one: word2vec.c takes 0.05, gensim 0.025."""
+    gradient: Literal["corrected", "word2vec"] = "corrected"
+    """`corrected` divides each context row's step by their number, the true gradient of the mean (Irsoy et al.,
+    2020, arXiv 2012.15332). `word2vec` leaves the division out, as word2vec.c and gensim do."""
+
+
+ModelSettings = Annotated[SgnsSettings | CbowSettings, Field(discriminator="type")]
+
+
+class TrainSettings(Section):
+    """The training loop."""
+
+    epochs: int = Field(5, ge=1)
+    final_learning_rate: float = Field(1e-4, ge=0)
+    """The learning rate falls linearly to this over all epochs."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads per process. None: all cores, shared among the processes of a machine."""
+    seed: int = Field(1, ge=0, lt=2**63)
+    """One thread and one process: the same seed gives the same vectors, bit for bit."""
+    checkpoint: str | None = None
+    """Folder for the state of an unfinished run. None: `checkpoints/NAME`."""
+    checkpoint_seconds: float = Field(300, gt=0)
+    """Time between checkpoints. An interrupted run continues from the last one."""
+    synchronise_tokens: int = Field(1_000_000, ge=1)
+    """Several processes: tokens that each trains on before their vectors are brought together."""
+
+
+class EvaluateSettings(Section):
+    """Files that the finished vectors are measured on."""
+
+    similarity: list[str] = []
+    """Word pairs with human scores: `word<TAB>word<TAB>score` a line."""
+    analogy: list[str] = []
+    """Questions as in word2vec's questions-words.txt: `: section` lines, and four words a line."""
+    restrict_vocabulary: int = Field(30_000, ge=1)
+    """Analogies are answered, and word pairs scored, among so many most frequent words."""
+
+
+class TrackSettings(Section):
+    """Where MLflow keeps runs and versions. MLFLOW_TRACKING_URI comes before `uri`."""
+
+    uri: str = "sqlite:///mlflow.db"
+    experiment: str = "embtrain"
+    register_as: str | None = None
+    """Registered model. None: the run's `name`."""
+    alias: str = "champion"
+    """Set on the new version once it has been loaded back and asked for a vector."""
+
+
+class Settings(Section):
+    """Everything that a run depends on."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the run, its snapshot, its checkpoint and its registered model."""
+    snapshot: str | None = None
+    """Folder of the tables. None: `snapshots/NAME`."""
+    corpus: CorpusSettings | None = None
+    vocabulary: VocabularySettings = VocabularySettings()
+    unigram: UnigramSettings = UnigramSettings()
+    spark: SparkSettings = SparkSettings()
+    model: ModelSettings = SgnsSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    track: TrackSettings = TrackSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_model(cls, values: Any) -> Any:
+        """Let a run file say `model: {dim: 50}` without the type."""
+        if isinstance(values, dict) and isinstance(values.get("model"), dict):
+            return {**values, "model": {"type": SgnsSettings().type, **values["model"]}}
+        return values
+
+    @model_validator(mode="after")
+    def _learning_rate_falls(self) -> Settings:
+        if self.train.final_learning_rate > self.model.learning_rate:
+            raise ValueError(
+                f"train.final_learning_rate ({self.train.final_learning_rate:g}) must not be above "
+                f"model.learning_rate ({self.model.learning_rate:g})"
+            )
+        return self
+
+    @property
+    def snapshot_location(self) -> str:
+        """Return the folder of the tables."""
+        return self.snapshot or f"snapshots/{self.name}"
+
+    @property
+    def checkpoint_location(self) -> str:
+        """Return the folder of the unfinished run's state."""
+        return self.train.checkpoint or f"checkpoints/{self.name}"

@@ -1,0 +1,79 @@
+"""Every table of a snapshot and its columns: the one contract between Spark and torch.
+
+Each table is spelled once, here, and gives both the Spark DDL and the Arrow schema. Depends on
+pyarrow alone, so that both sides may import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from embtrain.errors import SnapshotError
+
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "INT": pa.int32(),
+    "BIGINT": pa.int64(),
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "STRING": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "ARRAY<INT>": pa.list_(pa.int32()),
+    "ARRAY<STRING>": pa.list_(pa.string()),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named Parquet table: ordered columns, each ``(name, Spark type)``."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def spark_ddl(self) -> str:
+        """Return the schema as Spark spells it, e.g. ``id INT, token STRING``."""
+        return ", ".join(f"{name} {kind}" for name, kind in self.columns)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Return the schema as Arrow spells it."""
+        return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in self.columns])
+
+    def check(self, found: pa.Schema, where: str = "") -> None:
+        """Refuse a schema that lacks a column, or has it with another type.
+
+        Further columns, and the names that writers give to list items, do not matter.
+
+        Raises:
+            SnapshotError: naming the table, the column, the type wanted and the type found.
+        """
+        for name, kind in self.columns:
+            index = found.get_field_index(name)
+            actual = found.field(index).type if index >= 0 else None
+            if actual is None or not _same_type(_ARROW_TYPES[kind], actual):
+                raise SnapshotError(
+                    f"{where or 'table ' + self.name}: column {name!r} must be {_ARROW_TYPES[kind]}, "
+                    f"found {actual or 'no such column (columns: ' + ', '.join(found.names) + ')'}"
+                )
+
+
+def _same_type(wanted: pa.DataType, actual: pa.DataType) -> bool:
+    if pa.types.is_list(wanted) and pa.types.is_list(actual):
+        return bool(wanted.value_type == actual.value_type)
+    return bool(wanted == actual)
+
+
+# One sentence a row: its tokens, in order; whether it is kept out of training, for the held-out loss.
+SENTENCES = Table("sentences", (("tokens", "ARRAY<STRING>"), ("held_out", "BOOLEAN")))
+
+# Ids are dense, from 0, by descending count, ties by the token's UTF-8 bytes. Counts are of training sentences.
+VOCABULARY = Table("vocabulary", (("id", "INT"), ("token", "STRING"), ("count", "BIGINT")))
+
+# Per id: the chance that subsampling keeps one occurrence, and that one draw of a negative gives it (sums to 1).
+UNIGRAM = Table("unigram", (("id", "INT"), ("keep_probability", "DOUBLE"), ("negative_probability", "DOUBLE")))
+
+# One sentence a row, as ids; tokens out of the vocabulary are left out, as word2vec does, before windows are laid.
+SEQUENCES = Table("sequences", (("ids", "ARRAY<INT>"),))
+HELD_OUT = Table("held_out", (("ids", "ARRAY<INT>"),))

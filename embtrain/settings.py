@@ -1,0 +1,111 @@
+"""From a run file and ``key=value`` overrides to :class:`~embtrain.config.Settings`.
+
+Order, the later wins: the defaults in ``embtrain.config``, the run file, the overrides.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from embtrain.config import Settings
+from embtrain.errors import ConfigError
+
+
+def load_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a run file, apply overrides such as ``train.epochs=3``, and check every value.
+
+    Args:
+        path: a YAML file that holds a mapping.
+        overrides: ``section.key=value``, the value in YAML's own spelling.
+
+    Raises:
+        ConfigError: naming the file or the key, what was expected and what was found.
+    """
+    values = _read_yaml(Path(path))
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: " + "; ".join(_explain(error))) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no run file at {path}; conf/README.md shows how to write one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the run file {path}: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    *sections, last = key.split(".")
+    if not equals or not all((*sections, last)):
+        raise ConfigError(f"override {override!r}: expected key=value, such as train.epochs=3")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"override {override!r}: {section!r} is a single value, not a section")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"override {override!r}: {text!r} is not a valid YAML value") from None
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    """Yield one sentence per problem, in the words of the run file rather than of pydantic."""
+    for problem in error.errors():
+        # Of a union pydantic adds the tag of the branch, which is no key of the file.
+        keys = [str(part) for part in problem["loc"] if part not in ("sgns", "cbow")]
+        path = ".".join(keys)
+        if problem["type"] == "extra_forbidden":
+            yield f"unknown setting {path!r}" + _suggestion(keys)
+        elif problem["type"] == "missing":
+            yield f"{path} is missing"
+        elif problem["type"] == "value_error":
+            yield str(problem["ctx"]["error"])
+        else:
+            message = problem["msg"][0].lower() + problem["msg"][1:]
+            yield f"{path}: {message}, found {problem['input']!r}"
+
+
+def _suggestion(keys: list[str]) -> str:
+    """Return the known key nearest to the last of ``keys``, and where it stands if that is elsewhere."""
+    known = list(_known_keys(Settings))
+    near = difflib.get_close_matches(".".join(keys), known, n=1, cutoff=0.75)
+    if not near:
+        by_name = {path.rsplit(".", 1)[-1]: path for path in known}
+        near = [by_name[name] for name in difflib.get_close_matches(keys[-1], by_name, n=1, cutoff=0.7)]
+    return f"; did you mean {near[0]!r}?" if near else "; conf/README.md lists all settings"
+
+
+def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        for nested in _sections_in(field.annotation):
+            yield from _known_keys(nested, f"{prefix}{name}.")
+
+
+def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        for argument in typing.get_args(annotation):
+            yield from _sections_in(argument)

