@@ -1,0 +1,237 @@
+"""The ``embtrain`` command: what a user types, what is printed, and how errors are told.
+
+Each command imports what it needs when it is called: ``embtrain --help`` answers at once, and
+``embtrain nearest`` needs neither Spark nor torch. How logging looks is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import embtrain
+from embtrain.errors import EmbtrainError, SetupError
+
+if TYPE_CHECKING:
+    from embtrain.config import Settings
+
+FORMATS = ("word2vec", "word2vec-binary", "glove", "parquet", "safetensors")
+
+# Which extra of setup.py brings a package that a command may find missing.
+_EXTRA_OF = {"pyspark": "spark", "torch": "train", "numba": "train", "mlflow": "track"}
+
+_USER_ERROR = 2
+_INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0: done. 2: something of the user's is wrong, said in one sentence on stderr. 130: interrupted.
+    A defect of embtrain itself keeps its stack trace.
+    """
+    try:
+        # None, or the code of an early exit such as --help's.
+        return embtrain_command.main(arguments, prog_name="embtrain", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        sentence = _in_one_sentence(error)
+        if sentence is None:
+            raise
+        log.debug("The stack trace that --debug asks for:", exc_info=error)
+        click.echo(f"embtrain: {sentence}", err=True)
+        return _INTERRUPTED if isinstance(error, click.Abort | KeyboardInterrupt) else _USER_ERROR
+
+
+def _in_one_sentence(error: BaseException) -> str | None:
+    """Return what the user is to be told; None for what can only be a defect."""
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            return "interrupted"
+        case EmbtrainError():
+            return str(error)
+        case OSError(filename=str(name), strerror=str(reason)):
+            return f"{name}: {reason}"
+        case OSError():
+            return str(error)
+        case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] in _EXTRA_OF:
+            return f"this command needs {name}; run: pip install 'embtrain[{_EXTRA_OF[name.partition('.')[0]]}]'"
+        case _:
+            return None
+
+
+class _InOrder(click.Group):
+    """Commands in the order in which one uses them; click would sort them by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names as they were added."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(embtrain.__version__, message="embtrain %(version)s")
+@click.option("--debug", is_flag=True, help="Log details, and show the stack trace of an error.")
+def embtrain_command(debug: bool) -> None:
+    """Word embeddings: text to vectors to a registry of versions.
+
+    MODEL is a registered model (models:/NAME@champion, models:/NAME/3), a run's model
+    (runs:/RUN_ID/NAME), or a file of vectors.
+    """
+    level = logging.DEBUG if debug else logging.INFO
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    for package in ("embtrain", "pipelines", "jobs"):
+        logging.getLogger(package).setLevel(level if _is_first_rank() else logging.WARNING)
+
+
+def _is_first_rank() -> bool:
+    """Tell whether this is the process that speaks for all: torchrun numbers them by RANK."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _run_file(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--conf FILE`` and overrides, as the arguments ``conf`` and ``overrides``."""
+    with_overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
+    return click.option("--conf", required=True, metavar="FILE", help="Run file; conf/README.md.")(with_overrides)
+
+
+def _settings(conf: str, overrides: Sequence[str]) -> Settings:
+    from embtrain.settings import load_settings
+
+    return load_settings(conf, overrides)
+
+
+@embtrain_command.command()
+@_run_file
+def prepare(conf: str, overrides: Sequence[str]) -> None:
+    """Corpus to snapshot, by Spark; finished stages are skipped."""
+    _prepare(_settings(conf, overrides))
+
+
+def _prepare(settings: Settings) -> None:
+    from pipelines.prepare import prepare as prepare_snapshot
+    from pipelines.session import spark_session
+
+    with spark_session(settings.spark, app=f"embtrain prepare {settings.name}") as spark:
+        prepare_snapshot(spark, settings)
+
+
+@embtrain_command.command()
+@_run_file
+def train(conf: str, overrides: Sequence[str]) -> None:
+    """Snapshot to MLflow run and registered version.
+
+    On N processes: torchrun --nproc-per-node N -m embtrain train --conf FILE
+    """
+    _train(_settings(conf, overrides))
+
+
+def _train(settings: Settings) -> None:
+    from embtrain import workflow
+
+    version = workflow.train(settings)
+    if _is_first_rank():
+        click.echo(version)
+
+
+@embtrain_command.command()
+@_run_file
+def run(conf: str, overrides: Sequence[str]) -> None:
+    """Prepare, then train and evaluate."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SetupError("torchrun starts only `train`; prepare the snapshot first: embtrain prepare --conf FILE")
+    settings = _settings(conf, overrides)
+    _prepare(settings)
+    _train(settings)
+
+
+@embtrain_command.command()
+@click.argument("model")
+@click.option("--similarity", multiple=True, metavar="FILE", help="Word pairs with human scores; repeatable.")
+@click.option("--analogy", multiple=True, metavar="FILE", help="Questions as in questions-words.txt; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_json: bool) -> None:
+    """Measure MODEL on word pairs (Spearman) and analogies (3CosAdd)."""
+    from embtrain.config import EvaluateSettings
+    from embtrain.evaluation import evaluate as evaluate_vectors
+
+    if not similarity and not analogy:
+        raise click.UsageError("give at least one file, by --similarity or --analogy")
+    settings = EvaluateSettings(similarity=list(similarity), analogy=list(analogy))
+    evaluation = evaluate_vectors(embtrain.load(model), settings)
+    click.echo(evaluation.to_json() if as_json else str(evaluation))
+
+
+@embtrain_command.command()
+@click.argument("words", metavar="WORD...", nargs=-1, required=True)
+@click.option("--model", required=True, help="Where the vectors are.")
+@click.option("-k", "count", type=click.IntRange(min=1), default=10, show_default=True, help="Neighbours per word.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None:
+    """Words whose vectors are most similar, for each WORD."""
+    vectors = embtrain.load(model)
+    _show({word: vectors.most_similar(word, topn=count) for word in words}, as_json=as_json)
+
+
+@embtrain_command.command()
+@click.argument("a")
+@click.argument("b")
+@click.argument("c")
+@click.option("--model", required=True, help="Where the vectors are.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def analogy(a: str, b: str, c: str, model: str, as_json: bool) -> None:
+    """A is to B as C is to what? For instance: row rows column."""
+    answers = embtrain.load(model).analogy(a, b, c)
+    _show({f"{a} : {b} = {c} : ?": answers}, as_json=as_json)
+
+
+def _show(answers: dict[str, list[tuple[str, float]]], *, as_json: bool) -> None:
+    """Print the words that answer each question, best first, with their cosine similarities."""
+    if as_json:
+        rows: dict[str, list[dict[str, Any]]] = {
+            question: [{"word": word, "similarity": round(score, 4)} for word, score in found]
+            for question, found in answers.items()
+        }
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for question, found in answers.items():
+        click.secho(question, bold=True)
+        for word, score in found:
+            click.echo(f"  {score:6.3f}  {word}")
+
+
+@embtrain_command.command()
+@click.argument("model")
+@click.argument("path")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="What PATH shall be.")
+def export(model: str, path: str, file_format: str) -> None:
+    """Write MODEL's vectors to PATH, for other tools."""
+    from embtrain import formats
+
+    formats.write(embtrain.load(model), path, file_format)
+    click.echo(path)
+
+
+@embtrain_command.command(name="import")
+@click.argument("path")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), help="What PATH is; else told by its content.")
+@click.option("--name", required=True, help="Registered model that gets a new version.")
+def import_vectors(path: str, file_format: str | None, name: str) -> None:
+    """Register another tool's vectors; prints the version's URI."""
+    from embtrain import formats, workflow
+
+    click.echo(workflow.register_vectors(formats.read(path, file_format), name=name, source=path))
