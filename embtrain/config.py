@@ -16,7 +16,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class Section(BaseModel):
     """A group of settings. Unknown keys are refused, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class CorpusSettings(Section):
@@ -31,6 +31,7 @@ class CorpusSettings(Section):
     tokenizer: Literal["words", "whitespace"] = "words"
     """`words`: Unicode words without punctuation. `whitespace`: the text is tokenised already."""
     lowercase: bool = True
+    """False: *Python* and *python* are two words."""
     split_sentences: bool = True
     """False: a document is one sentence, and windows cross its full stops."""
     max_sentence_tokens: int = Field(1000, ge=2)
@@ -65,6 +66,7 @@ class SparkSettings(Section):
     master: str = "local[*]"
     """The environment variable SPARK_MASTER comes before this."""
     driver_memory: str = "4g"
+    """Memory of Spark's driver, which in local mode does all the work."""
     partitions: int = Field(8, ge=1)
     """Partitions of the tables written. The same number on every cluster gives the same files."""
 
@@ -86,15 +88,18 @@ class SgnsSettings(WindowedModel):
     """Skip-gram with negative sampling (Mikolov et al., 2013b)."""
 
     type: Literal["sgns"] = "sgns"
+    """The model to train: `sgns` or `cbow`."""
     learning_rate: float = Field(0.025, gt=0, le=10)
+    """At the start; `train.final_learning_rate` is where it ends."""
 
 
 class CbowSettings(WindowedModel):
     """Continuous bag of words with negative sampling (Mikolov et al., 2013a)."""
 
     type: Literal["cbow"] = "cbow"
+    """The model to train: `sgns` or `cbow`."""
     learning_rate: float = Field(0.075, gt=0, le=10)
-    """`gradient: word2vec` wants a lower one: word2vec.c takes 0.05, gensim 0.025."""
+    """At the start. `gradient: word2vec` wants a lower one: word2vec.c takes 0.05, gensim 0.025."""
     gradient: Literal["corrected", "word2vec"] = "corrected"
     """`corrected` divides each context row's step by their number, the true gradient of the mean (Irsoy et al.,
     2020, arXiv 2012.15332). `word2vec` leaves the division out, as word2vec.c and gensim do."""
@@ -107,6 +112,7 @@ class TrainSettings(Section):
     """The training loop."""
 
     epochs: int = Field(5, ge=1)
+    """Passes over the sequences."""
     final_learning_rate: float = Field(1e-4, ge=0)
     """The learning rate falls linearly to this over all epochs."""
     threads: int | None = Field(None, ge=1)
@@ -137,6 +143,7 @@ class TrackSettings(Section):
 
     uri: str = "sqlite:///mlflow.db"
     experiment: str = "embtrain"
+    """MLflow's experiment, which groups runs."""
     register_as: str | None = None
     """Registered model. None: the run's `name`."""
     alias: str = "champion"

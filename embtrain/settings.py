@@ -71,28 +71,38 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def _explain(error: ValidationError) -> Iterator[str]:
     """Yield one sentence per problem, in the words of the run file rather than of pydantic."""
+    known = list(_known_keys(Settings))
     for problem in error.errors():
         # Of a union pydantic adds the tag of the branch, which is no key of the file.
-        keys = [str(part) for part in problem["loc"] if part not in ("sgns", "cbow")]
+        tags = [part for part in problem["loc"] if part in ("sgns", "cbow")]
+        keys = [str(part) for part in problem["loc"] if part not in tags]
         path = ".".join(keys)
-        if problem["type"] == "extra_forbidden":
-            yield f"unknown setting {path!r}" + _suggestion(keys)
-        elif problem["type"] == "missing":
-            yield f"{path} is missing"
-        elif problem["type"] == "value_error":
-            yield str(problem["ctx"]["error"])
-        else:
-            message = problem["msg"][0].lower() + problem["msg"][1:]
-            yield f"{path}: {message}, found {problem['input']!r}"
+        match problem["type"]:
+            case "extra_forbidden" if path in known:
+                yield f"{path!r} is a setting of another {keys[0]}.type than {tags[0]!r}"
+            case "extra_forbidden":
+                yield f"unknown setting {path!r}" + _suggestion(keys, known)
+            case "missing":
+                yield f"{path} is missing"
+            case "value_error":
+                yield str(problem["ctx"]["error"])
+            case "union_tag_invalid":
+                yield f"{path}.type: expected one of {problem['ctx']['expected_tags']}, found {problem['ctx']['tag']!r}"
+            case "model_type" | "model_attributes_type":
+                yield f"{path}: expected a mapping of settings, found {problem['input']!r}"
+            case _:
+                message = problem["msg"][0].lower() + problem["msg"][1:]
+                yield f"{path}: {message}, found {problem['input']!r}"
 
 
-def _suggestion(keys: list[str]) -> str:
-    """Return the known key nearest to the last of ``keys``, and where it stands if that is elsewhere."""
-    known = list(_known_keys(Settings))
-    near = difflib.get_close_matches(".".join(keys), known, n=1, cutoff=0.75)
-    if not near:
-        by_name = {path.rsplit(".", 1)[-1]: path for path in known}
-        near = [by_name[name] for name in difflib.get_close_matches(keys[-1], by_name, n=1, cutoff=0.7)]
+def _suggestion(keys: list[str], known: list[str]) -> str:
+    """Return the known key that was meant: of the same name elsewhere, or spelled nearly so."""
+    by_name = {path.rsplit(".", 1)[-1]: path for path in known}
+    near = (
+        [path for path in [by_name.get(keys[-1])] if path]
+        or difflib.get_close_matches(".".join(keys), known, n=1, cutoff=0.75)
+        or [by_name[name] for name in difflib.get_close_matches(keys[-1], by_name, n=1, cutoff=0.7)]
+    )
     return f"; did you mean {near[0]!r}?" if near else "; conf/README.md lists all settings"
 
 
