@@ -160,6 +160,8 @@ class Snapshot:
         if values is None:
             state = "is not finished" if folder.exists() else "does not exist"
             raise SnapshotError(f"the snapshot {location} {state}; run: embtrain prepare --conf RUN.yaml")
+        if not isinstance(values.get("tables"), dict):
+            raise SnapshotError(f"{folder / SNAPSHOT} is damaged (it names no tables); run prepare again")
         return cls(folder, values["tables"])
 
     def commit(self) -> None:

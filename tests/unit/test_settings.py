@@ -1,0 +1,139 @@
+"""From a run file and overrides to checked settings, and what is said when something is wrong."""
+
+import pytest
+from pydantic import ValidationError
+
+from embtrain.errors import ConfigError
+from embtrain.settings import load_settings
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    def write(text):
+        path = tmp_path / "run.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def refusal(path, *overrides):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, overrides)
+    return str(caught.value)
+
+
+def test_a_name_is_all_that_a_run_file_must_say(run_file):
+    settings = load_settings(run_file("name: first"))
+    assert settings.model.type == "sgns"
+    assert settings.snapshot_location == "snapshots/first"
+    assert settings.checkpoint_location == "checkpoints/first"
+
+
+def test_an_override_comes_before_the_run_file_and_the_run_file_before_the_default(run_file):
+    path = run_file("name: x\nmodel: {window: 3, dim: 50}")
+    model = load_settings(path, ["model.window=8"]).model
+    assert (model.window, model.dim, model.num_negatives) == (8, 50, 5)
+
+
+def test_an_override_reaches_a_section_that_the_run_file_leaves_out(run_file):
+    assert load_settings(run_file("name: x"), ["train.epochs=2"]).train.epochs == 2
+
+
+def test_an_override_may_be_a_list(run_file):
+    settings = load_settings(run_file("name: x"), ["corpus.paths=[a.txt, b.txt]"])
+    assert settings.corpus.paths == ["a.txt", "b.txt"]
+
+
+def test_a_model_without_type_is_skip_gram(run_file):
+    assert load_settings(run_file("name: x\nmodel: {dim: 20}")).model.type == "sgns"
+
+
+def test_scientific_notation_without_a_point_is_a_number(run_file):
+    # YAML 1.1 takes 1e-3 for a string.
+    assert load_settings(run_file("name: x"), ["model.learning_rate=1e-3"]).model.learning_rate == 0.001
+
+
+def test_settings_do_not_change_after_loading(run_file):
+    settings = load_settings(run_file("name: x"))
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.train.epochs = 9
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("train.epoch=3", "unknown setting 'train.epoch'; did you mean 'train.epochs'?"),
+        ("train.learning_rate=1", "unknown setting 'train.learning_rate'; did you mean 'model.learning_rate'?"),
+        ("dim=3", "unknown setting 'dim'; did you mean 'model.dim'?"),
+        ("colour=red", "unknown setting 'colour'; conf/README.md lists all settings"),
+        ("model.gradient=corrected", "'model.gradient' is a setting of another model.type than 'sgns'"),
+        ("model.type=word2vec", "model.type: expected one of 'sgns', 'cbow', found 'word2vec'"),
+        ("train.epochs=0", "train.epochs: input should be greater than or equal to 1, found 0"),
+        ("corpus.held_out=1", "corpus.held_out: input should be less than 1, found 1"),
+        ("train.epochs=many", "train.epochs: input should be a valid integer, unable to parse string as an integer"),
+        ("train.epochs=2.5", "train.epochs: input should be a valid integer, got a number with a fractional part"),
+        ("train=3", "train: expected a mapping of settings, found 3"),
+        ("corpus.language=de", "corpus.language: input should be 'en' or 'ko', found 'de'"),
+        ("name=a/b", "name: string should match pattern"),
+        ("train.final_learning_rate=1", "train.final_learning_rate (1) must not be above model.learning_rate (0.025)"),
+    ],
+)
+def test_a_wrong_value_is_told_in_the_words_of_the_run_file(run_file, override, sentence):
+    path = run_file("name: x\ncorpus: {paths: [a.txt]}")
+    assert refusal(path, override).startswith(f"{path}: {sentence}")
+
+
+def test_all_problems_are_told_at_once(run_file):
+    message = refusal(run_file("name: x"), "train.seed=-1", "model.dim=5000")
+    assert "train.seed" in message
+    assert "model.dim" in message
+
+
+def test_a_missing_name_is_said_to_be_missing(run_file):
+    assert refusal(run_file("model: {dim: 3}")).endswith("name is missing")
+
+
+@pytest.mark.parametrize("override", ["train.epochs", "=3", "train..epochs=3", ".epochs=3"])
+def test_an_override_that_is_no_assignment_is_refused(run_file, override):
+    assert (
+        refusal(run_file("name: x"), override) == f"override {override!r}: expected key=value, such as train.epochs=3"
+    )
+
+
+def test_an_override_below_a_single_value_is_refused(run_file):
+    assert refusal(run_file("name: x"), "name.first=y") == (
+        "override 'name.first=y': 'name' is a single value, not a section"
+    )
+
+
+def test_an_override_that_is_no_yaml_is_refused(run_file):
+    assert "'[a' is not a valid YAML value" in refusal(run_file("name: x"), "corpus.paths=[a")
+
+
+def test_a_run_file_that_does_not_exist_is_named(tmp_path):
+    assert refusal(tmp_path / "none.yaml").startswith(f"no run file at {tmp_path / 'none.yaml'}")
+
+
+def test_a_folder_is_no_run_file(tmp_path):
+    assert refusal(tmp_path).startswith(f"cannot read the run file {tmp_path}")
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_bytes("name: caf\u00e9".encode("latin-1"))
+    assert refusal(path).startswith(f"cannot read the run file {path}")
+
+
+def test_broken_yaml_is_told_with_its_line(run_file):
+    path = run_file("name: x\nmodel: {dim: 3\n")
+    assert refusal(path).startswith(f"{path}, line 3: not valid YAML: ")
+
+
+@pytest.mark.parametrize(("text", "found"), [("", "NoneType"), ("- a\n- b", "list"), ("just words", "str")])
+def test_a_run_file_must_be_a_mapping(run_file, text, found):
+    assert refusal(run_file(text)).endswith(f"expected a mapping of settings, found {found}")
+
+
+def test_yaml_cannot_make_python_objects(run_file):
+    assert "not valid YAML" in refusal(run_file("name: !!python/object/apply:os.getcwd []"))

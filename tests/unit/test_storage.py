@@ -1,0 +1,91 @@
+"""Locations: paths and URIs, listing, and JSON that is whole or absent."""
+
+import pytest
+
+from embtrain.storage import Location
+
+
+def test_a_relative_path_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Location.of("data").path == str(tmp_path / "data")
+
+
+def test_a_file_uri_is_the_same_place_as_its_path(tmp_path):
+    assert Location.of(f"file://{tmp_path}").path == str(tmp_path)
+
+
+def test_a_location_is_shown_as_the_user_spelled_it(tmp_path):
+    assert str(Location.of(f"file://{tmp_path}") / "table") == f"file://{tmp_path}/table"
+
+
+def test_an_unknown_scheme_is_refused():
+    with pytest.raises(ValueError, match="cannot open gopher://host/data"):
+        Location.of("gopher://host/data")
+
+
+def test_listing_leaves_out_hidden_files_and_folders_and_sorts_by_name(tmp_path):
+    for name in ("b.parquet", "a.parquet", "_manifest.json", ".a.parquet.crc"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    assert [info.base_name for info in Location.of(tmp_path).files()] == ["a.parquet", "b.parquet"]
+
+
+def test_listing_a_folder_that_does_not_exist_gives_nothing(tmp_path):
+    assert Location.of(tmp_path / "none").files() == []
+
+
+def test_the_size_of_what_is_no_file_is_none(tmp_path):
+    (tmp_path / "file").write_bytes(b"four")
+    assert Location.of(tmp_path / "file").size() == 4
+    assert Location.of(tmp_path / "none").size() is None
+    assert Location.of(tmp_path).size() is None
+
+
+def test_removing_deletes_the_folder_and_what_does_not_exist_is_no_error(tmp_path):
+    folder = tmp_path / "table"
+    folder.mkdir()
+    (folder / "part").touch()
+    Location.of(folder).remove()
+    Location.of(folder).remove()
+    assert not folder.exists()
+
+
+def test_json_comes_back_as_it_was_written(tmp_path):
+    value = {"b": [1, 2.5, None], "a": "낱말"}
+    location = Location.of(tmp_path) / "values.json"
+    location.write_json(value)
+    assert location.read_json() == value
+
+
+def test_json_is_written_for_people_too(tmp_path):
+    (Location.of(tmp_path) / "values.json").write_json({"b": 1, "a": "낱말"})
+    assert (tmp_path / "values.json").read_text(encoding="utf-8") == '{\n "a": "낱말",\n "b": 1\n}\n'
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    location = Location.of(tmp_path) / "values.json"
+    location.write_json({"a": 1})
+    with pytest.raises(TypeError):
+        location.write_json({"a": object()})
+    assert location.read_json() == {"a": 1}
+
+
+def test_an_interrupted_write_of_json_leaves_the_old_file(tmp_path):
+    location = Location.of(tmp_path) / "values.json"
+    location.write_json({"a": 1})
+    # As if the process had died between writing and renaming.
+    (tmp_path / "values.json.unfinished").write_text('{"a": ')
+    assert location.read_json() == {"a": 1}
+    location.write_json({"a": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["values.json"]
+
+
+def test_json_that_does_not_exist_is_none(tmp_path):
+    assert (Location.of(tmp_path) / "none.json").read_json() is None
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", ""])
+def test_a_file_that_is_no_json_object_is_refused(tmp_path, text):
+    (tmp_path / "values.json").write_text(text)
+    with pytest.raises(ValueError, match=r"Expect|expected"):
+        (Location.of(tmp_path) / "values.json").read_json()
