@@ -39,6 +39,7 @@ setup(
         "pyarrow>=18,<26",
         "pydantic>=2,<3",
         "pyyaml>=6",
+        "rapidfuzz>=3",
         "safetensors>=0.4",
         "scipy>=1.11",
         "tqdm>=4.60",

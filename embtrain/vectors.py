@@ -1,0 +1,232 @@
+"""Trained vectors, whatever trained them: look words up, and find words by similarity.
+
+=====================================  ======================================================
+To have                                one writes
+=====================================  ======================================================
+a word's vector                        ``v["king"]``; of several words ``v[["king", "queen"]]``
+whether a word is known, how many are  ``"king" in v``, ``len(v)``
+words by id, ids by word               ``v.index_to_key``, ``v.key_to_index``
+the matrix, and scaled to length 1     ``v.matrix``, ``v.unit``
+the most similar words                 ``v.most_similar("king")``
+... of many words at once              ``v.nearest(["king", "car"])``
+... of a vector                        ``v.similar_by_vector(v["king"] - v["man"])``
+*man* is to *king* as *woman* is to    ``v.analogy("man", "king", "woman")``
+how similar two words are              ``v.similarity("king", "queen")``
+=====================================  ======================================================
+
+Words cannot be added or changed, and training cannot go on from here: that needs a checkpoint. The names
+and their meaning are those of gensim's ``KeyedVectors``; similar words come as ``[(word, similarity), …]``.
+
+Shapes: V words, D numbers per vector, N queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from embtrain.errors import UnknownWordError
+from embtrain.spelling import closest_spellings
+
+Floats = NDArray[np.float32]
+Neighbours = list[tuple[str, float]]
+Query = str | ArrayLike | Sequence[str | ArrayLike]
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+# Similarities computed at a time when many queries are answered: 64 MB of them.
+_SCORES_AT_A_TIME = 2**24
+
+
+class Vectors:
+    """Words and their vectors, read-only.
+
+    Args:
+        words: the V words, the most frequent first.
+        matrix: their vectors in the same order, ``(V, D)``. Kept without a copy if C-contiguous float32.
+        counts: occurrences of each word in the corpus, ``(V,)`` int64; None where that is not known.
+
+    Raises:
+        ValueError: if the lengths differ, a word comes twice, counts rise, or a value is not finite.
+    """
+
+    def __init__(self, words: Sequence[str], matrix: ArrayLike, counts: ArrayLike | None = None) -> None:
+        self.index_to_key: list[str] = list(words)
+        self.matrix: Floats = _read_only(np.ascontiguousarray(matrix, dtype=np.float32))
+        self.counts: NDArray[np.int64] | None = None
+        if counts is not None:
+            self.counts = _read_only(np.ascontiguousarray(counts, dtype=np.int64))
+        self.key_to_index: dict[str, int] = {word: index for index, word in enumerate(self.index_to_key)}
+        _check(self)
+
+    def __len__(self) -> int:
+        return len(self.index_to_key)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.key_to_index
+
+    def __repr__(self) -> str:
+        return f"Vectors({len(self)} words x {self.vector_size})"
+
+    def __getitem__(self, words: str | Sequence[str]) -> Floats:
+        """Return a word's vector ``(D,)``, or those of several words ``(N, D)``.
+
+        Raises:
+            UnknownWordError: naming the closest spellings.
+        """
+        index = self.index_of(words) if isinstance(words, str) else [self.index_of(word) for word in words]
+        found: Floats = self.matrix[index]
+        return found
+
+    @property
+    def vector_size(self) -> int:
+        """Return D, the numbers per vector."""
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def unit(self) -> Floats:
+        """Return the vectors scaled to length 1, ``(V, D)``; a vector of zeros stays one.
+
+        Computed when first needed, then kept: it takes as much memory as the matrix.
+        """
+        squares = np.einsum("vd,vd->v", self.matrix, self.matrix, dtype=np.float64)
+        lengths = np.sqrt(squares).astype(np.float32)[:, None]
+        return _read_only(np.divide(self.matrix, np.where(lengths > 0, lengths, np.float32(1))))
+
+    def index_of(self, word: str) -> int:
+        """Return a word's id: its row in the matrix.
+
+        Raises:
+            UnknownWordError: naming the closest spellings.
+        """
+        try:
+            return self.key_to_index[word]
+        except KeyError:
+            raise UnknownWordError(self._advice(word)) from None
+
+    def similarity(self, a: str, b: str) -> float:
+        """Return the cosine of the angle between two words' vectors, -1 to 1; 0 for a vector of zeros."""
+        return float(np.dot(self.unit[self.index_of(a)], self.unit[self.index_of(b)]))
+
+    def most_similar(
+        self, positive: Query, negative: Query = (), topn: int = 10, restrict_vocab: int | None = None
+    ) -> Neighbours:
+        """Find the words most similar to the mean of the positive and the negated negative ones.
+
+        Args:
+            positive: a word, a vector ``(D,)``, or several of them. Words enter by their unit vectors,
+                vectors as they are. Words that are asked about are not among the answers.
+            negative: likewise.
+            topn: at most so many answers.
+            restrict_vocab: answer from so many most frequent words. None: all.
+
+        Returns:
+            ``[(word, cosine similarity), …]``, the most similar first.
+
+        Raises:
+            UnknownWordError: naming the closest spellings.
+        """
+        added, subtracted = _as_list(positive), _as_list(negative)
+        rows = [self._row(item) for item in added] + [-self._row(item) for item in subtracted]
+        if not rows:
+            raise ValueError("most_similar needs at least one word or vector")
+        asked = [self.index_of(item) for item in (*added, *subtracted) if isinstance(item, str)]
+        return self._search(np.mean(rows, axis=0)[None], [asked], topn, restrict_vocab)[0]
+
+    def nearest(self, words: Sequence[str], topn: int = 10, restrict_vocab: int | None = None) -> list[Neighbours]:
+        """Find the words most similar to each of ``words``: as ``most_similar``, but many at once."""
+        ids = [self.index_of(word) for word in words]
+        return self._search(self.unit[ids], [[index] for index in ids], topn, restrict_vocab)
+
+    def similar_by_vector(self, vector: ArrayLike, topn: int = 10, restrict_vocab: int | None = None) -> Neighbours:
+        """Find the words whose vectors point most nearly where ``vector``, ``(D,)``, does."""
+        return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
+
+    def analogy(self, a: str, b: str, c: str, topn: int = 10, restrict_vocab: int | None = None) -> Neighbours:
+        """Find what is to ``c`` as ``b`` is to ``a``: the words most similar to b - a + c.
+
+        3CosAdd (Mikolov et al., 2013c) on unit vectors, as word2vec and gensim.
+        """
+        return self.most_similar([b, c], [a], topn=topn, restrict_vocab=restrict_vocab)
+
+    def _search(
+        self, queries: Floats, excluded: Sequence[Sequence[int]], topn: int, restrict_vocab: int | None
+    ) -> list[Neighbours]:
+        """Answer queries ``(N, D)``, leaving out the ids ``excluded`` of each."""
+        candidates = self.unit[:restrict_vocab]
+        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+        queries = np.divide(queries, np.where(lengths > 0, lengths, np.float32(1)))
+        at_a_time = max(1, _SCORES_AT_A_TIME // max(1, len(candidates)))
+        answers: list[Neighbours] = []
+        for start in range(0, len(queries), at_a_time):
+            scores = queries[start : start + at_a_time] @ candidates.T
+            for row, asked in zip(scores, excluded[start:], strict=False):
+                row[[index for index in asked if index < len(candidates)]] = -np.inf
+                answers.append([(self.index_to_key[index], float(row[index])) for index in _best(row, topn)])
+        return answers
+
+    def _row(self, item: Any) -> Floats:
+        """Return what a word or a vector contributes to a query, ``(D,)``."""
+        vector: Floats = self.unit[self.index_of(item)] if isinstance(item, str) else np.asarray(item, np.float32)
+        if vector.shape != (self.vector_size,):
+            raise ValueError(f"expected a word or a vector of shape ({self.vector_size},), found shape {vector.shape}")
+        return vector
+
+    def _advice(self, word: str) -> str:
+        close = closest_spellings(word, self.index_to_key)
+        advice = "did you mean " + ", ".join(map(repr, close)) + "?" if close else "nor is any word spelt like it"
+        return f"{word!r} is not among the {len(self)} words of the vocabulary; {advice}"
+
+
+def _as_list(query: Any) -> list[Any]:
+    """Return the words and vectors of a query, which may be a single one."""
+    if isinstance(query, str) or (isinstance(query, np.ndarray) and query.ndim == 1 and query.dtype.kind in "fiu"):
+        return [query]
+    return list(query)
+
+
+def _best(scores: Floats, topn: int) -> Iterator[int]:
+    """Yield the ids of the highest finite scores, highest first, ties by id."""
+    topn = max(0, min(topn, len(scores)))
+    top = np.argpartition(-scores, topn - 1)[:topn] if 0 < topn < len(scores) else np.arange(topn)
+    for index in top[np.lexsort((top, -scores[top]))]:
+        if scores[index] > -np.inf:
+            yield int(index)
+
+
+def _read_only(array: _Array) -> _Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _check(vectors: Vectors) -> None:
+    words, matrix, counts = vectors.index_to_key, vectors.matrix, vectors.counts
+    if matrix.ndim != 2:  # noqa: PLR2004 -- a matrix
+        raise ValueError(f"expected a matrix (words, dim), found an array of shape {matrix.shape}")
+    if len(words) != len(matrix):
+        raise ValueError(f"{len(words)} words, but {len(matrix)} vectors")
+    if not matrix.size:
+        raise ValueError(f"expected at least one word and one number per vector, found shape {matrix.shape}")
+    if len(vectors.key_to_index) != len(words):
+        twice, second = next((word, row) for row, word in enumerate(words) if vectors.key_to_index[word] != row)
+        raise ValueError(
+            f"{len(words)} words, but only {len(vectors.key_to_index)} different ones: "
+            f"{twice!r} is in rows {second} and {vectors.key_to_index[twice]}"
+        )
+    if counts is not None and counts.shape != (len(words),):
+        raise ValueError(f"{len(words)} words, but {len(counts)} counts")
+    if counts is not None and (rises := np.flatnonzero(np.diff(counts) > 0)).size:
+        raise ValueError(
+            f"words must come by descending count, but {words[rises[0]]!r} has {counts[rises[0]]} "
+            f"and {words[rises[0] + 1]!r} after it {counts[rises[0] + 1]}"
+        )
+    # The extremes tell of any NaN or infinity, and take no memory.
+    if not (np.isfinite(matrix.min()) and np.isfinite(matrix.max())):
+        bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+        raise ValueError(
+            f"{len(bad)} of {len(words)} vectors hold NaN or infinity, the first that of {words[bad[0]]!r}"
+        )
