@@ -1,0 +1,99 @@
+"""Word similarity: do vectors order pairs of words as people do?
+
+Files such as WordSim-353 and SimLex-999 hold ``word<TAB>word<TAB>score`` a line; lines that begin with ``#``
+are comments, and the first line may name the columns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from embtrain.errors import FormatError
+from embtrain.evaluation.case import ids_by_upper_case
+from embtrain.evaluation.lines import numbered_lines
+from embtrain.vectors import Vectors
+
+Pair = tuple[str, str, float]
+
+
+@dataclass(frozen=True)
+class SimilarityResult:
+    """How well cosine similarities agree with human scores on one file."""
+
+    name: str
+    spearman: float | None
+    """Rank correlation, -1 to 1. None where it is not defined: fewer than two different pairs are known."""
+    used: int
+    """Pairs of which both words are known; the others are skipped."""
+    pairs: int
+    """Pairs in the file."""
+
+    @property
+    def coverage(self) -> float:
+        """Return the share of the pairs that could be used, 0 to 1."""
+        return self.used / self.pairs
+
+
+def evaluate_similarity(vectors: Vectors, path: str | Path, restrict_vocabulary: int = 30_000) -> SimilarityResult:
+    """Correlate cosine similarities with the scores of a file of word pairs, as gensim's ``evaluate_word_pairs``.
+
+    Args:
+        vectors: what to measure.
+        path: the file.
+        restrict_vocabulary: a word counts as known among so many most frequent words, in any case.
+
+    Raises:
+        FormatError: if the file cannot be read, a line is not a pair with a score, or there is none.
+    """
+    pairs = read_pairs(path)
+    ids = ids_by_upper_case(vectors, restrict_vocabulary)
+    known = [(ids[a], ids[b], score) for a, b, score in pairs if a in ids and b in ids]
+    return SimilarityResult(Path(path).stem, _spearman(vectors, known), len(known), len(pairs))
+
+
+def read_pairs(path: str | Path) -> list[Pair]:
+    """Read word pairs, upper-cased, with their scores.
+
+    Raises:
+        FormatError: naming the first line that is no pair.
+    """
+    pairs: list[Pair] = []
+    header_allowed = True
+    for number, line in numbered_lines(path):
+        if line.startswith("#"):
+            continue
+        pair = _parse(line)
+        if pair is not None:
+            pairs.append(pair)
+        elif not header_allowed:
+            raise FormatError(f"{path}, line {number}: expected word<TAB>word<TAB>score, found {line.strip()!r}")
+        header_allowed = False
+    if not pairs:
+        raise FormatError(f"{path} holds no word pair; expected lines of word<TAB>word<TAB>score")
+    return pairs
+
+
+def _parse(line: str) -> Pair | None:
+    fields = line.split("\t")
+    if len(fields) != 3:  # noqa: PLR2004 -- two words and a score
+        return None
+    try:
+        score = float(fields[2])
+    except ValueError:
+        return None
+    return (fields[0].upper(), fields[1].upper(), score) if math.isfinite(score) else None
+
+
+def _spearman(vectors: Vectors, known: list[tuple[int, int, float]]) -> float | None:
+    if not known:
+        return None
+    first, second, scores = (np.array(column) for column in zip(*known, strict=True))
+    cosines = np.einsum("nd,nd->n", vectors.unit[first], vectors.unit[second])
+    if np.ptp(cosines) == 0 or np.ptp(scores) == 0:
+        return None
+    return float(spearmanr(scores, cosines).statistic)

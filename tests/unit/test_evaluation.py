@@ -1,0 +1,186 @@
+"""Similarity and analogies: the same figures as gensim, and files that are not as they should be."""
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from embtrain.config import EvaluateSettings
+from embtrain.errors import FormatError
+from embtrain.evaluation import evaluate
+from embtrain.evaluation.analogy import evaluate_analogies
+from embtrain.evaluation.similarity import evaluate_similarity
+from embtrain.vectors import Vectors
+
+SHARED = Path(os.environ.get("EMBTRAIN_DATA", "../shared/data")) / "eval" / "en"
+
+
+def both(words, matrix):
+    """The same vectors as ours and as gensim's."""
+    theirs = KeyedVectors(matrix.shape[1])
+    theirs.add_vectors(words, matrix)
+    return Vectors(words, matrix), theirs
+
+
+@pytest.fixture(scope="module")
+def random_pair():
+    """Vectors in which b - a + c often is near d, of words some of which differ in case alone."""
+    draw = np.random.default_rng(3)
+    words = [f"{form}{row}" for row in range(100) for form in ("word", "Word", "noun", "NOUN")]
+    topics, forms = draw.standard_normal((100, 1, 12)), draw.standard_normal((1, 4, 12))
+    matrix = (topics + forms + 0.6 * draw.standard_normal((100, 4, 12))).reshape(400, 12)
+    return both(words, matrix.astype(np.float32))
+
+
+@pytest.fixture
+def square():
+    """Four words at the corners of a square: what d is to b, c is to a."""
+    return Vectors(["a", "b", "c", "d"], [[1, 1, 0.1], [1, 2, 0.1], [2, 1, 0.1], [2, 2, 0.1]])
+
+
+def written(folder, text, name="set.txt"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_similarity_is_gensims_on_random_vectors(random_pair, tmp_path):
+    ours, theirs = random_pair
+    draw = np.random.default_rng(4)
+    pairs = draw.choice([*ours.index_to_key, "unknown", "WORD7"], size=(200, 2))
+    path = written(tmp_path, "# pairs\n" + "".join(f"{a}\t{b}\t{draw.integers(0, 10)}\n" for a, b in pairs))
+    found = evaluate_similarity(ours, path, restrict_vocabulary=300)
+    _, spearman, missing = theirs.evaluate_word_pairs(path, restrict_vocab=300)
+    assert found.spearman == pytest.approx(spearman[0], abs=1e-9)
+    assert 100 * (1 - found.coverage) == pytest.approx(missing)
+    assert found.pairs == 200
+
+
+def test_analogies_are_gensims_on_random_vectors(random_pair, tmp_path):
+    ours, theirs = random_pair
+    rows = list(itertools.islice(itertools.permutations(range(12), 2), 120))
+    grammar = "".join(f"word{i} noun{i} word{j} noun{j}\n" for i, j in rows)
+    meaning = "".join(f"Word{i} word{j} NOUN{i} noun{j}\n" for i, j in rows) + "word1 word2 unknown word3\n"
+    path = written(tmp_path, f": gram1\n{grammar}: family\n{meaning}")
+    found = evaluate_analogies(ours, path, restrict_vocabulary=60)
+    accuracy, sections = theirs.evaluate_word_analogies(path, restrict_vocab=60)
+    assert found.total.accuracy == accuracy
+    assert 0 < accuracy < 1
+    assert [tally.correct for tally in found.sections] == [len(section["correct"]) for section in sections[:-1]]
+    assert [tally.used for tally in found.sections] == [120, 120]
+    assert found.total.questions == 241
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif(not SHARED.exists(), reason="no evaluation sets in EMBTRAIN_DATA")
+def test_real_sets_give_gensims_figures(tmp_path):
+    analogies, pairs = SHARED / "questions-words.txt", SHARED / "EN-WS-353-ALL.txt"
+    lines = analogies.read_text(encoding="utf-8").splitlines()
+    some = written(tmp_path, "\n".join(line for n, line in enumerate(lines) if line.startswith(":") or n % 40 == 0))
+    words = sorted({word.lower() for line in lines for word in line.split()})
+    ours, theirs = both(words, np.random.default_rng(5).standard_normal((len(words), 3), dtype=np.float32))
+    found = evaluate_analogies(ours, some)
+    accuracy, sections = theirs.evaluate_word_analogies(some)
+    assert found.total.accuracy == accuracy
+    assert len(found.sections) == len(sections) - 1 == 14
+    assert [half.name for half in found.halves] == ["semantic", "syntactic"]
+    _, spearman, missing = theirs.evaluate_word_pairs(pairs)
+    similarity = evaluate_similarity(ours, pairs)
+    assert similarity.spearman == pytest.approx(spearman[0], abs=1e-6)
+    assert similarity.pairs == 353
+    assert 100 * (1 - similarity.coverage) == pytest.approx(missing)
+
+
+def test_an_analogy_is_right_whatever_its_case(square, tmp_path):
+    found = evaluate_analogies(square, written(tmp_path, ": gram\nA b C D\na c b d\na b c b\n"))
+    assert (found.total.correct, found.total.used) == (2, 3)
+
+
+def test_words_beyond_the_restricted_vocabulary_are_skipped_and_counted(square, tmp_path):
+    found = evaluate_analogies(square, written(tmp_path, ": x\na b c d\na b c a\n"), restrict_vocabulary=3)
+    assert (found.total.correct, found.total.used, found.total.questions) == (0, 1, 2)
+
+
+def test_the_order_of_cosines_not_their_size_makes_the_correlation(tmp_path):
+    vectors = Vectors(["a", "b", "c", "d"], [[1, 0], [1, 0.1], [1, 1], [0, 1]])
+    found = evaluate_similarity(vectors, written(tmp_path, "a\tb\t10\na\tc\t2\na\td\t1.9\n"))
+    assert found.spearman == pytest.approx(1)
+
+
+def test_a_header_line_is_tolerated(square, tmp_path):
+    found = evaluate_similarity(square, written(tmp_path, "word 1\tword 2\thuman\na\tb\t1\na\td\t2\nx\ty\t3\n"))
+    assert (found.used, found.pairs) == (2, 3)
+
+
+def test_without_a_known_pair_the_correlation_is_undefined_and_coverage_zero(square, tmp_path):
+    found = evaluate_similarity(square, written(tmp_path, "x\ty\t1\n"))
+    assert found.spearman is None
+    assert found.coverage == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no word pair"),
+        ("# nothing\n", "holds no word pair"),
+        ("a\tb\t1\na b 1\n", "line 2: expected word<TAB>word<TAB>score, found 'a b 1'"),
+        ("a\tb\t1\n\na\tb\tnan\n", "line 3"),
+    ],
+)
+def test_a_malformed_file_of_pairs_is_refused(square, tmp_path, text, message):
+    with pytest.raises(FormatError, match=message):
+        evaluate_similarity(square, written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no question"),
+        (": empty\n", "holds no question"),
+        ("a b c d\n", "line 1: expected a line ': section', found 'a b c d'"),
+        (": x\na b c d\na b c\n", "line 3: expected four words, found 'a b c'"),
+    ],
+)
+def test_a_malformed_file_of_questions_is_refused(square, tmp_path, text, message):
+    with pytest.raises(FormatError, match=message):
+        evaluate_analogies(square, written(tmp_path, text))
+
+
+def test_a_missing_file_and_one_that_is_not_utf8_are_refused(square, tmp_path):
+    with pytest.raises(FormatError, match="there is no evaluation file"):
+        evaluate_similarity(square, tmp_path / "none.txt")
+    (tmp_path / "latin.txt").write_bytes(": x\ncaf\xe9 b c d\n".encode("latin-1"))
+    with pytest.raises(FormatError, match="UTF-8"):
+        evaluate_analogies(square, tmp_path / "latin.txt")
+
+
+def test_metrics_are_named_after_files_and_leave_the_undefined_out(square, tmp_path):
+    known = written(tmp_path, "a\tb\t1\na\td\t2\na\tc\t3\n", "known (1).txt")
+    unknown = written(tmp_path, "x\ty\t1\n", "unknown.txt")
+    questions = written(tmp_path, ": family\na b c d\n: gram1\na b c a\n", "questions.txt")
+    settings = EvaluateSettings(similarity=[str(known), str(unknown)], analogy=[str(questions)])
+    evaluation = evaluate(square, settings)
+    metrics = evaluation.metrics()
+    assert set(metrics) == {
+        "similarity/known _1_",
+        "similarity_coverage/known _1_",
+        "similarity_coverage/unknown",
+        "analogy/questions",
+        "analogy_coverage/questions",
+        "analogy_semantic/questions",
+        "analogy_syntactic/questions",
+    }
+    assert metrics["analogy/questions"] == 0.5
+    assert metrics["analogy_semantic/questions"] == 1
+    assert [half["correct"] for half in json.loads(evaluation.to_json())["analogy"][0]["halves"]] == [1, 0]
+    assert "questions    accuracy   50.0  on 2 of 2" in str(evaluation)
+
+
+def test_two_files_of_one_name_are_refused(square):
+    settings = EvaluateSettings(similarity=["en/pairs.txt", "ko/pairs.txt"])
+    with pytest.raises(FormatError, match="2 evaluation files are named 'pairs'"):
+        evaluate(square, settings)
