@@ -1,0 +1,110 @@
+"""The ``sequences`` table as blocks of ids, one row group at a time.
+
+A row group is what a rank reads and trains on at once: the corpus never has to fit in memory. The next one is
+read, in a thread of its own, while this one is trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embtrain.errors import SnapshotError
+from embtrain.manifest import Snapshot
+from embtrain.schema import SEQUENCES, Table
+
+
+@dataclass(frozen=True)
+class Block:
+    """Sequences of token ids, end to end: sequence i is ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+
+    @property
+    def longest(self) -> int:
+        """Return the number of tokens of the longest sequence."""
+        return int(np.diff(self.offsets).max(initial=0))
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Where a row group is, and how many tokens it holds."""
+
+    part: str
+    index: int
+    tokens: int
+
+
+class SequenceTable:
+    """The row groups of a snapshot's table of ids.
+
+    Args:
+        snapshot: holds the table.
+        vocab_size: ids must be below this; kernels use them as addresses.
+        table: ``sequences``, or ``held_out``.
+
+    Raises:
+        SnapshotError: if the table is absent or damaged.
+    """
+
+    def __init__(self, snapshot: Snapshot, vocab_size: int, table: Table = SEQUENCES) -> None:
+        self._folder, self.manifest = snapshot.table(table)
+        self._vocab_size = vocab_size
+        self.row_groups = [group for part in self.manifest.parts for group in self._groups_of(part.name)]
+
+    @property
+    def tokens(self) -> int:
+        """Return the number of tokens in all row groups."""
+        return sum(group.tokens for group in self.row_groups)
+
+    def order(self, *, epoch: int, seed: int) -> list[RowGroup]:
+        """Return the row groups as this epoch takes them: shuffled, the same on every rank."""
+        shuffled = np.random.default_rng([seed, epoch]).permutation(len(self.row_groups))
+        return [self.row_groups[i] for i in shuffled]
+
+    def blocks(self, groups: list[RowGroup]) -> Iterator[Block]:
+        """Read row groups one after the other, one ahead of the caller."""
+        with ThreadPoolExecutor(1, thread_name_prefix="read") as reader:
+            ahead = [reader.submit(self.read, group) for group in groups[:1]]
+            for following in [*groups[1:], None]:
+                block = ahead.pop().result()
+                if following:
+                    ahead.append(reader.submit(self.read, following))
+                yield block
+
+    def read(self, group: RowGroup) -> Block:
+        """Read one row group.
+
+        Raises:
+            SnapshotError: if it cannot be read, or holds an id that the vocabulary has not.
+        """
+        where = f"row group {group.index} of {self._folder / group.part}"
+        try:
+            with pq.ParquetFile(f"{self._folder.path}/{group.part}", filesystem=self._folder.filesystem) as file:
+                column = file.read_row_group(group.index, columns=["ids"], use_threads=False).column(0)
+        except (pa.ArrowException, OSError) as error:
+            raise SnapshotError(f"cannot read {where}: {error}; run prepare again") from None
+        sequences = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        ids = sequences.flatten().to_numpy()
+        offsets = sequences.offsets.to_numpy().astype(np.int64)
+        if ids.size and not (ids.min() >= 0 and ids.max() < self._vocab_size):
+            raise SnapshotError(
+                f"{where} holds ids {ids.min()} to {ids.max()}, but the vocabulary has {self._vocab_size} tokens; "
+                "the tables do not belong together: run prepare again"
+            )
+        return Block(ids, offsets - offsets[0])
+
+    def _groups_of(self, part: str) -> list[RowGroup]:
+        metadata = pq.read_metadata(f"{self._folder.path}/{part}", filesystem=self._folder.filesystem)
+        # Of a list column the number of values is that of the items. An empty list would count as one.
+        return [
+            RowGroup(part, index, metadata.row_group(index).column(0).num_values)
+            for index in range(metadata.num_row_groups)
+        ]

@@ -1,0 +1,94 @@
+"""Moving whole rows: prefetching one, adding several up, adding one to several.
+
+A row is 64-byte aligned float32 numbers, ``chunks`` times 16 of them; rows are named by their addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing import Signature
+from numba.extending import intrinsic
+
+from embtrain.kernels import lanes
+
+Emitted = tuple[Signature, Callable[..., ir.Value]]
+
+
+def _offset(builder: ir.IRBuilder, index: ir.Value) -> ir.Value:
+    return builder.mul(index, lanes.INT64(lanes.CHUNK_BYTES))
+
+
+def _address(builder: ir.IRBuilder, addresses: ir.Value, index: ir.Value) -> ir.Value:
+    return builder.load(builder.gep(builder.inttoptr(addresses, lanes.INT64.as_pointer()), [index]))
+
+
+@intrinsic
+def prefetch(_context: Any, row: types.Type, chunks: types.Type) -> Emitted:
+    """Ask for the cache lines of a row that will be written, without waiting for them."""
+    signature = types.void(row, chunks)
+
+    def emit(context: Any, builder: ir.IRBuilder, _signature: Signature, arguments: list[ir.Value]) -> ir.Value:
+        row, chunks = arguments
+        pointer = ir.IntType(8).as_pointer()
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, *[lanes.INT32] * 3]), "llvm.prefetch.p0"
+        )
+        to_write, keep_in_all_caches, data = (lanes.INT32(value) for value in (1, 3, 1))
+        with cgutils.for_range(builder, chunks) as loop:
+            address = builder.inttoptr(builder.add(row, _offset(builder, loop.index)), pointer)
+            builder.call(function, [address, to_write, keep_in_all_caches, data])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def sum_rows(
+    _context: Any, total: types.Type, addresses: types.Type, count: types.Type, factor: types.Type, chunks: types.Type
+) -> Emitted:
+    """Write ``factor`` times the sum of ``count`` rows to the row ``total``.
+
+    ``addresses``: address of an int64 array that holds the addresses of the rows.
+    """
+    signature = types.void(total, addresses, count, factor, chunks)
+
+    def emit(context: Any, builder: ir.IRBuilder, _signature: Signature, arguments: list[ir.Value]) -> ir.Value:
+        total, addresses, count, factor, chunks = arguments
+        scale = lanes.splat(builder, factor)
+        value = cgutils.alloca_once(builder, lanes.FLOATS)
+        with cgutils.for_range(builder, chunks) as chunk:
+            offset = _offset(builder, chunk.index)
+            builder.store(lanes.floats(0), value)
+            with cgutils.for_range(builder, count) as each:
+                row = builder.add(_address(builder, addresses, each.index), offset)
+                builder.store(builder.fadd(builder.load(value), lanes.load(builder, row)), value)
+            lanes.store(builder, builder.fmul(builder.load(value), scale), builder.add(total, offset))
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def add_to_rows(
+    _context: Any, step: types.Type, addresses: types.Type, count: types.Type, factor: types.Type, chunks: types.Type
+) -> Emitted:
+    """Add ``factor`` times the row ``step`` to each of ``count`` rows, given as for :func:`sum_rows`."""
+    signature = types.void(step, addresses, count, factor, chunks)
+
+    def emit(context: Any, builder: ir.IRBuilder, _signature: Signature, arguments: list[ir.Value]) -> ir.Value:
+        step, addresses, count, factor, chunks = arguments
+        scale = lanes.splat(builder, factor)
+        with cgutils.for_range(builder, chunks) as chunk:
+            offset = _offset(builder, chunk.index)
+            change = builder.fmul(lanes.load(builder, builder.add(step, offset)), scale)
+            with cgutils.for_range(builder, count) as each:
+                row = builder.add(_address(builder, addresses, each.index), offset)
+                lanes.store(builder, builder.fadd(lanes.load(builder, row), change), row)
+        return context.get_dummy_value()
+
+    return signature, emit

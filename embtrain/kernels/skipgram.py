@@ -1,0 +1,94 @@
+"""Skip-gram with negative sampling over a span of text, in place.
+
+Differences from word2vec.c that cost no quality and make it an order of magnitude faster
+(benchmarks/bench_sgns.py): the negatives are drawn once per window, not per pair; up to 4 pairs of a window
+are one step; the rows of the next window are prefetched while this one is computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embtrain.kernels.compilation import inlined, kernel
+from embtrain.kernels.prediction import TARGETS, predict_1, predict_2, predict_4
+from embtrain.kernels.sampling import start_random, subsample
+from embtrain.kernels.windows import draw_ahead, lay_targets, lay_window, prefetch_first, prefetch_next, six_targets
+
+
+@inlined
+def predict_all(contexts, count, targets, labels, rates, chunks, loss):
+    """Take one step with every pair of ``count`` context rows and all targets."""
+    for block in range(targets.size // TARGETS):
+        six = six_targets(targets, block)
+        y, rate = labels[block].ctypes.data, rates[block].ctypes.data
+        j = 0
+        while count - j >= 4:  # noqa: PLR2004 - as many as predict_4 takes
+            four = (contexts[j], contexts[j + 1], contexts[j + 2], contexts[j + 3])
+            predict_4(four, six, y, rate, chunks, loss, (0,))
+            j += 4
+        if count - j >= 2:  # noqa: PLR2004 - as many as predict_2 takes
+            predict_2((contexts[j], contexts[j + 1]), six, y, rate, chunks, loss, (0,))
+            j += 2
+        if count > j:
+            predict_1((contexts[j],), six, y, rate, chunks, loss, (0,))
+
+
+@kernel
+def train_skipgram(
+    input_rows,
+    output_rows,
+    ids,
+    offsets,
+    keep_threshold,
+    alias_threshold,
+    alias_id,
+    window,
+    dynamic_window,
+    num_negatives,
+    learning_rate,
+    seed,
+    scratch,
+):
+    """Train on the sequences of a span; return the number of (center, context) pairs and their summed loss.
+
+    As in word2vec.c the input row of each context word predicts the center's output row.
+
+    Args:
+        input_rows, output_rows: read and written. Shape ``(V, S)``, float32, S a multiple of 16, 64-byte
+            aligned. Other threads may be writing them (Hogwild).
+        ids: token ids, each below V. Shape ``(T,)``, int32.
+        offsets: sequence i is ids[offsets[i]:offsets[i + 1]]. Shape ``(N + 1,)``, int64.
+        keep_threshold: an occurrence is kept if 32 random bits are at most this. Shape ``(V,)``, uint32.
+        alias_threshold, alias_id: of the negatives, from :func:`embtrain.kernels.sampling.fill_alias_table`.
+        window, dynamic_window, num_negatives: as in the settings.
+        learning_rate: float32. With 0 nothing changes, and the loss is that of the rows as they are.
+        seed: uint64, decides on all that is drawn.
+        scratch: of this thread, from :class:`embtrain.kernels.scratch.Scratch`.
+
+    Returns:
+        Pairs, and their loss in nats: -log sigmoid of the center's score and of the negatives' negated scores.
+    """
+    spare_rows, loss, labels, rates, targets, contexts, kept, drawn = scratch
+    row_bytes, chunks = np.int64(input_rows.shape[1] * 4), np.int64(input_rows.shape[1] // 16)
+    rows_in, rows_out, spare = input_rows.ctypes.data, output_rows.ctypes.data, spare_rows.ctypes.data
+    loss[:] = 0.0
+    pairs = 0
+    state = draw_ahead(
+        drawn, num_negatives, start_random(seed), alias_threshold, alias_id, rows_out, row_bytes, chunks
+    )
+    for sequence in range(offsets.size - 1):
+        count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
+        prefetch_first(kept, count, window, rows_in, row_bytes, chunks)
+        for position in range(count):
+            state = draw_ahead(
+                drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks
+            )
+            prefetch_next(kept, count, position, window, rows_in, rows_out, row_bytes, chunks)
+            num_contexts, state = lay_window(
+                kept, count, position, window, dynamic_window, state, rows_in, row_bytes, contexts
+            )
+            center = np.int64(kept[position])
+            lay_targets(center, drawn, num_negatives, learning_rate, rows_out, row_bytes, spare, targets, rates)
+            predict_all(contexts, num_contexts, targets, labels, rates, chunks, loss.ctypes.data)
+            pairs += num_contexts
+    return pairs, loss.sum()

@@ -1,0 +1,58 @@
+"""What the training loop asks of a model, whatever it runs on.
+
+A model that updates its arrays in place on CPU threads, one whose kernels run on a GPU and one that
+torch differentiates all fit behind this: the loop hands over blocks of the corpus and gets tallies back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.data.sequences import Block
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a piece of training amounted to. Tallies add up."""
+
+    tokens: int = 0
+    """Corpus tokens gone through, before subsampling."""
+    pairs: int = 0
+    """Predictions made: pairs for skip-gram, centers for CBOW."""
+    loss: float = 0.0
+    """Their loss in nats, summed in float64."""
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.tokens + other.tokens, self.pairs + other.pairs, self.loss + other.loss)
+
+    @property
+    def loss_per_pair(self) -> float:
+        """Return the mean loss in nats; NaN where there was no pair."""
+        return self.loss / self.pairs if self.pairs else float("nan")
+
+
+class Model(Protocol):
+    """A model in training."""
+
+    def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
+        """Train on a block, and yield what was done every few thousand tokens.
+
+        Args:
+            block: the text.
+            learning_rate: of the number of the block's tokens gone through before.
+            seed: decides on all that is drawn.
+        """
+
+    def loss(self, block: Block, seed: int) -> Tally:
+        """Measure the loss on a block without changing anything."""
+
+    def state(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return all that training changes, by name, as arrays that may be read and written in place."""
+
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """Return the word vectors. Shape ``(V, D)``."""

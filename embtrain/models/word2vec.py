@@ -1,0 +1,137 @@
+"""Skip-gram and CBOW with negative sampling, on CPU threads that share their rows (Hogwild)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.config import CbowSettings, SgnsSettings
+from embtrain.data.sequences import Block
+from embtrain.data.vocabulary import Vocabulary
+from embtrain.kernels.cbow import train_cbow
+from embtrain.kernels.sampling import fill_alias_table
+from embtrain.kernels.scratch import Scratch, aligned_rows
+from embtrain.kernels.skipgram import train_skipgram
+from embtrain.models.protocol import Tally
+
+SPAN_TOKENS = 20_000
+"""Tokens of one call of a kernel: some milliseconds, so that Ctrl-C, the progress bar and the learning rate follow."""
+
+
+class Word2Vec:
+    """The two matrices, and the kernel that trains them.
+
+    Input rows start uniform in (-1, 1) / dim, as in gensim 4; output rows start at 0, as in word2vec.c.
+
+    Args:
+        settings: skip-gram or CBOW.
+        vocabulary: its probabilities decide on subsampling and negatives.
+        threads: that train at the same time.
+        seed: of the starting vectors.
+    """
+
+    def __init__(
+        self, settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int
+    ) -> None:
+        size, dim = len(vocabulary), settings.dim
+        self._settings = settings
+        self._threads = threads
+        self.input_rows = aligned_rows(size, dim)
+        self.output_rows = aligned_rows(size, dim)
+        random = np.random.default_rng(seed)
+        for row in self.input_rows:  # row by row: no second copy of the matrix
+            row[:dim] = (random.random(dim, np.float32) * 2 - 1) / dim
+        self._keep_threshold = np.minimum(vocabulary.keep_probability * 2**32, 2**32 - 1).astype(np.uint32)
+        self._alias_threshold = np.empty(size, np.uint32)
+        self._alias_id = np.empty(size, np.int32)
+        fill_alias_table(vocabulary.negative_probability.copy(), self._alias_threshold, self._alias_id)
+        self._scratch: list[Scratch] = []
+
+    def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
+        """Train on a block; see :class:`embtrain.models.protocol.Model`.
+
+        A span's random numbers and learning rate follow from its place, so they are the same for any number
+        of threads; with one thread, so are the vectors.
+        """
+        spans = cut_into_spans(block.offsets, SPAN_TOKENS)
+        free = self._free_scratch(block.longest)
+
+        def train_span(first: int, last: int) -> Tally:
+            scratch = free.get()
+            try:
+                rate = learning_rate(int(block.offsets[first]))
+                return self._run(block, first, last, rate, seed, scratch)
+            finally:
+                free.put(scratch)
+
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="train") as pool:
+            pending = [pool.submit(train_span, first, last) for first, last in spans]
+            try:
+                for future in pending:
+                    yield future.result()
+            finally:  # Ctrl-C, or an error in a span: leave the rest
+                for future in pending:
+                    future.cancel()
+
+    def loss(self, block: Block, seed: int) -> Tally:
+        """Measure the loss on a block, with windows, subsampling and negatives drawn as in training."""
+        return self._run(block, 0, block.offsets.size - 1, 0.0, seed, self._free_scratch(block.longest).get())
+
+    def state(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return both matrices, shape ``(V, S)`` with S the dimension rounded up to 16."""
+        return {"input": self.input_rows, "output": self.output_rows}
+
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """Return the input vectors, a copy. Shape ``(V, dim)``."""
+        return self.input_rows[:, : self._settings.dim].copy()
+
+    def _run(self, block: Block, first: int, last: int, rate: float, seed: int, scratch: Scratch) -> Tally:
+        settings, offsets = self._settings, block.offsets[first : last + 1]
+        arguments = (
+            self.input_rows,
+            self.output_rows,
+            block.ids,
+            offsets,
+            self._keep_threshold,
+            self._alias_threshold,
+            self._alias_id,
+            settings.window,
+            settings.dynamic_window,
+            settings.num_negatives,
+            np.float32(rate),
+            np.uint64((seed * 0x9E3779B97F4A7C15 + first) % 2**64),
+            scratch,
+        )
+        if isinstance(settings, CbowSettings):
+            pairs, loss = train_cbow(*arguments, settings.gradient == "corrected")
+        else:
+            pairs, loss = train_skipgram(*arguments)
+        return Tally(int(offsets[-1] - offsets[0]), pairs, loss)
+
+    def _free_scratch(self, longest: int) -> SimpleQueue[Scratch]:
+        """Return a queue with the memory of each thread, large enough for sequences of ``longest`` tokens."""
+        settings = self._settings
+        if not self._scratch or self._scratch[0].kept.size < longest:
+            self._scratch = [
+                Scratch.allocate(
+                    dim=settings.dim, window=settings.window, num_negatives=settings.num_negatives, longest=longest
+                )
+                for _ in range(self._threads)
+            ]
+        free: SimpleQueue[Scratch] = SimpleQueue()
+        for scratch in self._scratch:
+            free.put(scratch)
+        return free
+
+
+def cut_into_spans(offsets: npt.NDArray[np.int64], tokens: int) -> list[tuple[int, int]]:
+    """Cut sequences into spans of about ``tokens`` tokens; a span (a, b) is sequences a to b - 1."""
+    if offsets.size < 2:  # noqa: PLR2004 - no sequence
+        return []
+    edges = np.searchsorted(offsets, np.arange(0, offsets[-1], tokens))
+    edges = np.unique(np.append(edges, offsets.size - 1))
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
