@@ -142,6 +142,7 @@ class TrackSettings(Section):
     """Where MLflow keeps runs and versions. MLFLOW_TRACKING_URI comes before `uri`."""
 
     uri: str = "sqlite:///mlflow.db"
+    """A database or server. The default keeps all in two places of the working directory, mlflow.db and mlruns."""
     experiment: str = "embtrain"
     """MLflow's experiment, which groups runs."""
     register_as: str | None = None
