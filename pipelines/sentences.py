@@ -1,0 +1,71 @@
+"""Table ``sentences``: documents taken apart, duplicates removed, some held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from embtrain.text import TextRules, sentences
+
+Batches = Iterator[pa.RecordBatch]
+
+# An empty line, or one that looks so.
+_PARAGRAPH_BREAK = r"\n[ \t\r]*\n"
+
+
+def tokenise_documents(documents: DataFrame, rules: TextRules, *, paragraphs: bool) -> DataFrame:
+    """Take documents apart to sentences of tokens.
+
+    Args:
+        documents: ``text STRING``.
+        rules: how.
+        paragraphs: documents end at empty lines; a row may still hold several.
+
+    Returns:
+        ``tokenised STRING``: a sentence a row, its tokens separated by single blanks; never empty.
+    """
+    # Bytes that are no UTF-8 become U+FFFD, which is no letter: one bad line must not end a long job.
+    valid = documents.select(F.make_valid_utf8("text").alias("text"))
+    return valid.mapInArrow(_tokeniser(rules, paragraphs=paragraphs), "tokenised STRING")
+
+
+def build_sentences(tokenised: DataFrame, *, deduplicate: bool, held_out: float, partitions: int) -> DataFrame:
+    """Choose and order sentences by a hash of their tokens.
+
+    So the same corpus gives the same rows in the same files, however its text came in, and whether a
+    sentence is held out depends on nothing but itself.
+
+    Args:
+        tokenised: ``tokenised STRING``, as :func:`tokenise_documents` makes it.
+        deduplicate: keep one of the sentences with the same tokens.
+        held_out: share of the distinct sentences to keep out of training, in [0, 1).
+        partitions: files to write.
+
+    Returns:
+        Table ``embtrain.schema.SENTENCES``.
+    """
+    hashed = tokenised.withColumn("hash", F.xxhash64("tokenised")).repartition(partitions, "hash")
+    kept = hashed.dropDuplicates(["hash"]) if deduplicate else hashed
+    # In order of the hash, held-out sentences come first in every file: few pages are read to find them.
+    ordered = kept.sortWithinPartitions("hash")
+    return ordered.select(F.split("tokenised", " ").alias("tokens"), _below(F.col("hash"), held_out).alias("held_out"))
+
+
+def _below(hashed: Column, share: float) -> Column:
+    """Tell whether a 64-bit hash is among the lowest ``share`` of all values."""
+    return hashed < F.lit(int(share * 2**64) - 2**63)
+
+
+def _tokeniser(rules: TextRules, *, paragraphs: bool) -> Callable[[Batches], Batches]:
+    def tokenise_batches(batches: Batches) -> Batches:
+        for batch in batches:
+            documents = batch.column(0)
+            if paragraphs:
+                documents = pc.split_pattern_regex(documents, _PARAGRAPH_BREAK).flatten()
+            yield pa.record_batch({"tokenised": sentences(documents, rules)})
+
+    return tokenise_batches

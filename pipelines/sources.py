@@ -1,0 +1,86 @@
+"""The corpus: text files on any file system that Spark reaches."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from embtrain.config import CorpusSettings
+from embtrain.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of the corpus; it counts as changed when its size or time of modification does."""
+
+    path: str
+    bytes: int
+    modified: int
+    """Milliseconds since 1970."""
+
+
+def list_files(spark: SparkSession, paths: list[str]) -> list[SourceFile]:
+    """Find the files that paths, folders (with all below them) and globs stand for, by path.
+
+    Hidden files (``.x``, ``_x``) are left out, and a file that is named twice is read once.
+
+    Raises:
+        CorpusError: for a path that leads to no file, and if all files are empty.
+    """
+    found = {file.path: file for path in paths for file in _files_of(spark, path)}
+    if not any(file.bytes for file in found.values()):
+        raise CorpusError(f"the corpus {', '.join(paths)} is empty: its {len(found)} files hold no text")
+    return [found[path] for path in sorted(found)]
+
+
+def describe(files: list[SourceFile]) -> list[dict[str, Any]]:
+    """Return what a fingerprint of the files is to be made from."""
+    return [asdict(file) for file in files]
+
+
+def read_documents(spark: SparkSession, files: list[SourceFile], corpus: CorpusSettings) -> DataFrame:
+    """Read the documents of files, decompressed as their names say.
+
+    Paragraphs are cut at empty lines here, and at blank-looking ones (``\\r\\n`` or spaces) by
+    ``pipelines.sentences``, since Spark splits files at fixed bytes only.
+
+    Returns:
+        ``text STRING``: a document a row, empty ones left out, spread evenly over the cores.
+    """
+    separator = "\n" if corpus.format == "lines" else "\n\n"
+    texts = spark.read.text([file.path for file in files], lineSep=separator).withColumnRenamed("value", "text")
+    documents = texts.filter(F.trim("text") != "")
+    parallelism = spark.sparkContext.defaultParallelism
+    if documents.rdd.getNumPartitions() >= 2 * parallelism:
+        return documents
+    # Few files, or one compressed file that only one task can read: spread its lines by hash, at once.
+    return documents.repartition(4 * parallelism, "text")
+
+
+def _files_of(spark: SparkSession, path: str) -> list[SourceFile]:
+    jvm: Any = spark.sparkContext._jvm  # noqa: SLF001 - Hadoop's file systems are reached no other way
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()  # type: ignore[attr-defined] # noqa: SLF001
+    try:
+        pattern = jvm.org.apache.hadoop.fs.Path(path)
+        filesystem = pattern.getFileSystem(hadoop)
+        entries = filesystem.globStatus(pattern) or []
+        files = [file for entry in entries for file in _files_below(filesystem, entry)]
+    except Exception as error:
+        # py4j's error holds Java's stack trace; its first line says what is wrong.
+        reason = str(getattr(error, "java_exception", error)).splitlines()[0]
+        raise CorpusError(f"cannot read the corpus {path}: {reason}") from None
+    if not files:
+        raise CorpusError(f"no corpus at {path}; corpus.paths must name files, folders or globs that exist")
+    return files
+
+
+def _files_below(filesystem: Any, entry: Any) -> list[SourceFile]:
+    name = entry.getPath().getName()
+    if name[0] in "._":
+        return []
+    if entry.isDirectory():
+        return [file for child in filesystem.listStatus(entry.getPath()) for file in _files_below(filesystem, child)]
+    return [SourceFile(entry.getPath().toString(), entry.getLen(), entry.getModificationTime())]

@@ -1,0 +1,122 @@
+"""Write the tables of a snapshot, each once and as a whole.
+
+See ``embtrain.manifest`` for the layout on disk and for what makes a table complete.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, Observation, SparkSession
+
+from embtrain.manifest import Manifest, fingerprint, read_manifest, read_parts, verify, write_manifest
+from embtrain.schema import Table
+from embtrain.storage import Location
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How to make a table, and all that it depends on."""
+
+    table: Table
+    build: Callable[[], DataFrame]
+    """Called only if the table is not there yet."""
+    settings: Mapping[str, Any]
+    code: tuple[str, ...]
+    """The modules whose source decides what the table holds."""
+    inputs: Mapping[str, Any]
+    """Fingerprints of tables, descriptions of files."""
+    observed: tuple[Observation, ...] = ()
+    """What ``build`` measures on the way; kept in the manifest."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the Parquet writer."""
+    check: Callable[[Manifest], None] = lambda _: None
+    """Raises if the table is not worth committing."""
+    summary: Callable[[Manifest], str] = lambda manifest: f"{manifest.rows:,} rows"
+    """What was read, kept and dropped, for the user."""
+
+    @property
+    def made_from(self) -> dict[str, Any]:
+        """Return what the manifest says about the origin of the table."""
+        code = fingerprint(**{module: inspect.getsource(import_module(module)) for module in self.code})
+        return {"settings": dict(self.settings), "code": code, "inputs": dict(self.inputs)}
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A complete table."""
+
+    table: Table
+    folder: Location
+    manifest: Manifest
+
+    @property
+    def folder_name(self) -> str:
+        """Return the name of the table's folder within the snapshot."""
+        return f"{self.table.name}-{self.manifest.fingerprint}"
+
+    def frame(self, spark: SparkSession) -> DataFrame:
+        """Read it with Spark."""
+        return spark.read.schema(self.table.spark_ddl).parquet(str(self.folder))
+
+
+def provide(location: Location, stage: Stage) -> StoredTable:
+    """Return the stage's table, made now unless it is there and nothing that it depends on has changed.
+
+    Raises:
+        SnapshotError: if it is there but damaged.
+        EmbtrainError: what the stage's check raises; then nothing is left behind.
+    """
+    name = stage.table.name
+    made_from = stage.made_from
+    version = fingerprint(table=name, **made_from)
+    folder = location / f"{name}-{version}"
+    manifest = read_manifest(folder)
+    if manifest:
+        verify(folder, stage.table, manifest)
+        log.info("%-10s unchanged, skipped: %s", name, stage.summary(manifest))
+        return StoredTable(stage.table, folder, manifest)
+    started = time.monotonic()
+    # What is there without a manifest was left by a run that was killed.
+    folder.remove()
+    manifest = _write(folder, stage, version, made_from)
+    log.info("%-10s %s (%.1f s)", name, stage.summary(manifest), time.monotonic() - started)
+    return StoredTable(stage.table, folder, manifest)
+
+
+def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, Any]) -> Manifest:
+    stage.build().write.options(compression="zstd", **stage.options).parquet(str(folder))
+    parts = read_parts(folder, stage.table)
+    manifest = Manifest(
+        table=stage.table.name,
+        fingerprint=version,
+        rows=sum(sum(part.row_groups) for part in parts),
+        parts=parts,
+        tokens=_count_list_items(folder, stage.table),
+        made_from=made_from,
+        measures={name: value for observation in stage.observed for name, value in observation.get.items()},
+    )
+    try:
+        stage.check(manifest)
+    except Exception:
+        folder.remove()
+        raise
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _count_list_items(folder: Location, table: Table) -> int | None:
+    """Count the items of a table whose first column holds lists, none of them empty, by the footers."""
+    if not table.columns[0][1].startswith("ARRAY"):
+        return None
+    footers = [pq.read_metadata(info.path, filesystem=folder.filesystem) for info in folder.files()]
+    return sum(footer.row_group(i).column(0).num_values for footer in footers for i in range(footer.num_row_groups))
