@@ -178,20 +178,20 @@ def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_j
 
 @embtrain_command.command()
 @click.argument("words", metavar="WORD...", nargs=-1, required=True)
-@click.option("--model", required=True, help="Where the vectors are.")
-@click.option("-k", "count", type=click.IntRange(min=1), default=10, show_default=True, help="Neighbours per word.")
+@click.option("--model", required=True, metavar="MODEL", help="Where the vectors are.")
+@click.option("-k", "count", metavar="N", type=click.IntRange(1), default=10, help="Neighbours per word; else 10.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None:
     """Words whose vectors are most similar, for each WORD."""
-    vectors = embtrain.load(model)
-    _show({word: vectors.most_similar(word, topn=count) for word in words}, as_json=as_json)
+    found = embtrain.load(model).nearest(words, topn=count)
+    _show(dict(zip(words, found, strict=True)), as_json=as_json)
 
 
 @embtrain_command.command()
 @click.argument("a")
 @click.argument("b")
 @click.argument("c")
-@click.option("--model", required=True, help="Where the vectors are.")
+@click.option("--model", required=True, metavar="MODEL", help="Where the vectors are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def analogy(a: str, b: str, c: str, model: str, as_json: bool) -> None:
     """A is to B as C is to what? For instance: row rows column."""
@@ -229,7 +229,7 @@ def export(model: str, path: str, file_format: str) -> None:
 @embtrain_command.command(name="import")
 @click.argument("path")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="What PATH is; else told by its content.")
-@click.option("--name", required=True, help="Registered model that gets a new version.")
+@click.option("--name", required=True, metavar="NAME", help="Registered model that gets a new version.")
 def import_vectors(path: str, file_format: str | None, name: str) -> None:
     """Register another tool's vectors; prints the version's URI."""
     from embtrain import formats, workflow
