@@ -15,16 +15,15 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from embtrain.config import CorpusSettings, Settings, VocabularySettings
-from embtrain.errors import ConfigError, CorpusError, SetupError
+from embtrain.errors import ConfigError, CorpusError
 from embtrain.manifest import Manifest, Snapshot
 from embtrain.schema import HELD_OUT, SENTENCES, SEQUENCES, UNIGRAM, VOCABULARY, Table
-from embtrain.storage import Location
 from embtrain.text import TextRules
 from pipelines.sentences import build_sentences, tokenise_documents
 from pipelines.sequences import encode_sentences
 from pipelines.session import one_task_per_file
 from pipelines.sources import describe, list_files, read_documents
-from pipelines.store import Stage, StoredTable, provide
+from pipelines.store import Stage, StoredTable, provide, writable_folder
 from pipelines.unigram import build_unigram
 from pipelines.vocabulary import build_vocabulary, count_tokens
 
@@ -48,7 +47,7 @@ def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
     """
     if settings.corpus is None:
         raise ConfigError("corpus is missing: prepare needs corpus.paths, the files to read")
-    location = _writable_folder(settings.snapshot_location)
+    location = writable_folder(settings.snapshot_location)
     tables_session = one_task_per_file(spark)
     sentences = provide(location, _sentences_stage(spark, settings.corpus, settings.spark.partitions))
     vocabulary = provide(location, _vocabulary_stage(tables_session, sentences, settings.vocabulary))
@@ -59,15 +58,6 @@ def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
     snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored})
     snapshot.commit()
     return snapshot
-
-
-def _writable_folder(snapshot_location: str) -> Location:
-    location = Location.of(snapshot_location)
-    try:
-        location.filesystem.create_dir(location.path)
-    except OSError as error:
-        raise SetupError(f"cannot write the snapshot {location}: {error}; set snapshot to another folder") from None
-    return location
 
 
 def _sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: int) -> Stage:

@@ -47,7 +47,7 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.master(os.environ.get("SPARK_MASTER", settings.master))
-        builder = builder.config(map=_launch_options(settings))
+        builder = builder.config(map={**_LAUNCH, "spark.driver.memory": settings.driver_memory})
     spark = builder.getOrCreate()
     _set_missing(spark, {**_SQL, "spark.sql.shuffle.partitions": str(settings.partitions)})
     return spark
@@ -70,10 +70,6 @@ def one_task_per_file(spark: SparkSession) -> SparkSession:
 
 def _under_spark_submit() -> bool:
     return "PYSPARK_GATEWAY_PORT" in os.environ
-
-
-def _launch_options(settings: SparkSettings) -> dict[str, str | int | float | bool]:
-    return {**_LAUNCH, "spark.driver.memory": settings.driver_memory}
 
 
 def _set_missing(spark: SparkSession, options: dict[str, str]) -> None:

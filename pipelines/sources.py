@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -44,8 +45,8 @@ def describe(files: list[SourceFile]) -> list[dict[str, Any]]:
 def read_documents(spark: SparkSession, files: list[SourceFile], corpus: CorpusSettings) -> DataFrame:
     """Read the documents of files, decompressed as their names say.
 
-    Paragraphs are cut at empty lines here, and at blank-looking ones (``\\r\\n`` or spaces) by
-    ``pipelines.sentences``, since Spark splits files at fixed bytes only.
+    Paragraphs are cut at two line feeds; at lines that only look empty ``pipelines.sentences`` cuts
+    later, since Spark knows fixed separators only.
 
     Returns:
         ``text STRING``: a document a row, empty ones left out, spread evenly over the cores.
@@ -62,16 +63,14 @@ def read_documents(spark: SparkSession, files: list[SourceFile], corpus: CorpusS
 
 def _files_of(spark: SparkSession, path: str) -> list[SourceFile]:
     jvm: Any = spark.sparkContext._jvm  # noqa: SLF001 - Hadoop's file systems are reached no other way
-    hadoop = spark.sparkContext._jsc.hadoopConfiguration()  # type: ignore[attr-defined] # noqa: SLF001
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001
     try:
         pattern = jvm.org.apache.hadoop.fs.Path(path)
         filesystem = pattern.getFileSystem(hadoop)
         entries = filesystem.globStatus(pattern) or []
         files = [file for entry in entries for file in _files_below(filesystem, entry)]
-    except Exception as error:
-        # py4j's error holds Java's stack trace; its first line says what is wrong.
-        reason = str(getattr(error, "java_exception", error)).splitlines()[0]
-        raise CorpusError(f"cannot read the corpus {path}: {reason}") from None
+    except Py4JJavaError as error:
+        raise CorpusError(f"cannot read the corpus {path}: {error.java_exception.getMessage()}") from None
     if not files:
         raise CorpusError(f"no corpus at {path}; corpus.paths must name files, folders or globs that exist")
     return files

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Observation, SparkSession
 
+from embtrain.errors import SetupError
 from embtrain.manifest import Manifest, fingerprint, read_manifest, read_parts, verify, write_manifest
 from embtrain.schema import Table
 from embtrain.storage import Location
@@ -69,6 +70,20 @@ class StoredTable:
         return spark.read.schema(self.table.spark_ddl).parquet(str(self.folder))
 
 
+def writable_folder(location: str) -> Location:
+    """Make a folder, and those above it, where there is none yet.
+
+    Raises:
+        SetupError: if that is not allowed, or something else bears its name.
+    """
+    folder = Location.of(location)
+    try:
+        folder.filesystem.create_dir(folder.path)
+    except OSError as error:
+        raise SetupError(f"cannot write to {folder} ({error}); name another folder") from None
+    return folder
+
+
 def provide(location: Location, stage: Stage) -> StoredTable:
     """Return the stage's table, made now unless it is there and nothing that it depends on has changed.
 
@@ -118,5 +133,8 @@ def _count_list_items(folder: Location, table: Table) -> int | None:
     """Count the items of a table whose first column holds lists, none of them empty, by the footers."""
     if not table.columns[0][1].startswith("ARRAY"):
         return None
-    footers = [pq.read_metadata(info.path, filesystem=folder.filesystem) for info in folder.files()]
-    return sum(footer.row_group(i).column(0).num_values for footer in footers for i in range(footer.num_row_groups))
+    items = 0
+    for info in folder.files():
+        footer = pq.read_metadata(info.path, filesystem=folder.filesystem)
+        items += sum(footer.row_group(i).column(0).num_values for i in range(footer.num_row_groups))
+    return items
