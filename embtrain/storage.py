@@ -53,7 +53,7 @@ class Location:
 
     def exists(self) -> bool:
         """Tell whether there is a file or folder here."""
-        return self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound
+        return bool(self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound)
 
     def size(self) -> int | None:
         """Return the file's size in bytes, or None where there is no file."""

@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 from embtrain.config import SparkSettings
 from pipelines.java import provide_java
 
-# Where embtrain starts Spark itself; spark-submit brings its own.
-_LAUNCH = {
+# Of a session on this machine alone; a cluster and spark-submit bring their own.
+_LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
@@ -45,9 +45,9 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
         provide_java()
         # Workers run this Python, with what is installed in it, rather than the first on the PATH.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        builder = builder.master(os.environ.get("SPARK_MASTER", settings.master))
-        builder = builder.config(map={**_LAUNCH, "spark.driver.memory": settings.driver_memory})
+        master = os.environ.get("SPARK_MASTER", settings.master)
+        local = _LOCAL if master.startswith("local") else {}
+        builder = builder.master(master).config(map={"spark.driver.memory": settings.driver_memory, **local})
     spark = builder.getOrCreate()
     _set_missing(spark, {**_SQL, "spark.sql.shuffle.partitions": str(settings.partitions)})
     return spark
