@@ -191,7 +191,7 @@ def _as_list(query: Any) -> list[Any]:
 def _best(scores: Floats, topn: int) -> Iterator[int]:
     """Yield the ids of the highest finite scores, highest first, ties by id."""
     topn = max(0, min(topn, len(scores)))
-    top = np.argpartition(-scores, topn - 1)[:topn] if 0 < topn < len(scores) else np.arange(topn)
+    top = np.argpartition(scores, len(scores) - topn)[-topn:] if 0 < topn < len(scores) else np.arange(topn)
     for index in top[np.lexsort((top, -scores[top]))]:
         if scores[index] > -np.inf:
             yield int(index)

@@ -23,8 +23,8 @@ from embtrain.vectors import Vectors
 Question = tuple[str, str, str, str]
 Ids = NDArray[np.int64]
 
-# Scores computed at a time: 16 MB of them.
-_SCORES_AT_A_TIME = 2**22
+# Scores computed at a time: 64 MB of them.
+_SCORES_AT_A_TIME = 2**24
 
 # How sections of grammar begin in questions-words.txt and in its Korean counterpart; all others are of meaning.
 _SYNTACTIC = ("gram", "syn")
