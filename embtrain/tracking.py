@@ -1,0 +1,161 @@
+"""Runs in MLflow: settings, metrics over steps, the snapshot trained on, and what came of it.
+
+Of several processes only the first one tracks. MLFLOW_TRACKING_URI comes before the configured ``track.uri``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.exceptions import MlflowException
+
+from embtrain.config import Section, Settings, TrackSettings
+from embtrain.errors import SetupError
+from embtrain.manifest import Snapshot, read_manifest
+
+_SQLITE = "sqlite:///"
+
+# MLflow waits minutes for a server. That is right in the middle of a training, not before its start.
+_IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run that is going on. Each method sends what it is given at once."""
+
+    run_id: str
+    client: mlflow.MlflowClient
+
+    def log_settings(self, settings: Settings) -> None:
+        """Log each setting as a parameter, ``section.key``. Those of a run that goes on stay as they were."""
+        known = self.client.get_run(self.run_id).data.params
+        values = {key: value for key, value in _flatten(settings) if key not in known}
+        self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in values.items()])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log the values of some metrics at one step."""
+        now = round(time.time() * 1000)
+        self.client.log_batch(self.run_id, metrics=[Metric(key, value, now, step) for key, value in metrics.items()])
+
+    def log_snapshot(self, name: str, snapshot: Snapshot) -> None:
+        """Log the snapshot as the run's dataset: its location, its fingerprint, and the size of each table."""
+        dataset = Dataset(
+            name=name,
+            digest=snapshot.fingerprint,
+            source_type="local",
+            source=json.dumps({"uri": str(snapshot.location)}),
+            profile=json.dumps(_sizes(snapshot)),
+        )
+        context = InputTag("mlflow.data.context", "training")
+        self.client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, [context])])
+
+    def log_text(self, text: str, file: str) -> None:
+        """Keep a text as the run's artifact ``file``."""
+        self.client.log_text(self.run_id, text, file)
+
+
+@contextmanager
+def start_run(settings: TrackSettings, name: str, run_id: str | None = None) -> Iterator[TrackedRun]:
+    """Start a run, or go on with one; at the end of the block it is finished, or failed if that raised.
+
+    Args:
+        settings: server or database, and experiment.
+        name: of the run, as MLflow's page shows it.
+        run_id: of a run to go on with.
+
+    Raises:
+        SetupError: if the server or database cannot be used, or has no such run.
+    """
+    client = connect(settings.uri)
+    with _told(mlflow.get_tracking_uri()):
+        experiment = mlflow.set_experiment(settings.experiment)
+        run = mlflow.start_run(run_id=run_id, run_name=name, experiment_id=experiment.experiment_id)
+    with run:
+        yield TrackedRun(run.info.run_id, client)
+
+
+def connect(uri: str = TrackSettings().uri) -> mlflow.MlflowClient:
+    """Let MLflow use the server or database that MLFLOW_TRACKING_URI names, or else ``uri``.
+
+    Raises:
+        SetupError: if that cannot be reached or written to.
+    """
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = chosen or uri
+    if uri.startswith(_SQLITE):
+        _check_writable(Path(uri.removeprefix(_SQLITE)))
+    mlflow.set_tracking_uri(uri)
+    if not chosen:
+        # MLflow sets the variable for its subprocesses; the next call would take it for the user's choice.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    with _told(uri), _impatient():
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+    return client
+
+
+def _check_writable(database: Path) -> None:
+    """Refuse a database that MLflow would try for minutes to open, or find read-only after the training."""
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(database, timeout=30)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except (sqlite3.Error, OSError) as error:
+        raise SetupError(f"MLflow's database {database} cannot be written to: {error}") from None
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Turn MLflow's exceptions into one sentence with the address that they are about."""
+    try:
+        yield
+    except MlflowException as error:
+        reason = str(error).strip().splitlines()[0]
+        if "Max retries exceeded" in reason:
+            reason = "no server answers there"
+        raise SetupError(f"MLflow at {uri} cannot be used: {reason}") from None
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let MLflow give up on a server within seconds, unless the user has said how long to wait."""
+    changed = {name: value for name, value in _IMPATIENT.items() if name not in os.environ}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name in changed:
+            del os.environ[name]
+
+
+def _flatten(section: Section, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in section:
+        if isinstance(value, Section):
+            yield from _flatten(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _sizes(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Return rows and tokens of each table."""
+    manifests = {name: read_manifest(snapshot.location / folder) for name, folder in snapshot.tables.items()}
+    return {
+        name: {"rows": manifest.rows} | ({} if manifest.tokens is None else {"tokens": manifest.tokens})
+        for name, manifest in manifests.items()
+        if manifest is not None
+    }
