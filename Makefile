@@ -15,6 +15,7 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(INSTALLED)  ## make .venv and install embtrain with all that it needs
+	@echo "ready: source .venv/bin/activate"
 
 demo: $(INSTALLED)  ## text found on this machine -> Spark -> training -> MLflow -> nearest neighbours
 	@$(BIN)/python -m jobs.collect_docstrings
