@@ -98,11 +98,19 @@ class CbowSettings(WindowedModel):
 
     type: Literal["cbow"] = "cbow"
     """The model to train: `sgns` or `cbow`."""
-    learning_rate: float = Field(0.075, gt=0, le=10)
-    """At the start. `gradient: word2vec` wants a lower one: word2vec.c takes 0.05, gensim 0.025."""
+    learning_rate: float = Field(0.15, gt=0, le=10)
+    """At the start. `gradient: word2vec` takes longer steps, so that its default is 0.05, as in word2vec.c."""
     gradient: Literal["corrected", "word2vec"] = "corrected"
     """`corrected` divides each context row's step by their number, the true gradient of the mean (Irsoy et al.,
     2020, arXiv 2012.15332). `word2vec` leaves the division out, as word2vec.c and gensim do."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_learning_rate(cls, values: Any) -> Any:
+        """Give the longer steps of word2vec's gradient a lower rate, unless the run file says one."""
+        if isinstance(values, dict) and values.get("gradient") == "word2vec":
+            return {"learning_rate": 0.05, **values}
+        return values
 
 
 ModelSettings = Annotated[SgnsSettings | CbowSettings, Field(discriminator="type")]
@@ -123,8 +131,6 @@ class TrainSettings(Section):
     """Folder for the state of an unfinished run. None: `checkpoints/NAME`."""
     checkpoint_seconds: float = Field(300, gt=0)
     """Time between checkpoints. An interrupted run continues from the last one."""
-    synchronise_tokens: int = Field(1_000_000, ge=1)
-    """Several processes: tokens that each trains on before their vectors are brought together."""
 
 
 class EvaluateSettings(Section):

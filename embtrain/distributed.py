@@ -107,9 +107,7 @@ class Replicas:
         share: by which the sum of a row's changes is multiplied. Shape ``(V,)``, float32.
     """
 
-    def __init__(
-        self, group: Group, state: dict[str, npt.NDArray[np.float32]], share: npt.NDArray[np.float32]
-    ) -> None:
+    def __init__(self, group: Group, state: dict[str, npt.NDArray[np.float32]], share: npt.NDArray[np.float32]) -> None:
         self._group = group
         self._share = share
         # A process that is alone has nothing to compare with, and saves the memory.

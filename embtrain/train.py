@@ -83,7 +83,8 @@ class Training:
         saved = time.monotonic()
         for epoch in range(start.epoch, self.settings.epochs):
             order = self.sequences.order(epoch=epoch, seed=self.settings.seed)
-            for position in self._rounds(order, position):
+            for after_round in self._rounds(order, position):
+                position = after_round
                 if self._is_due(saved) and position.row_groups < len(order):
                     self._save(position)
                     saved = time.monotonic()

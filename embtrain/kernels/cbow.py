@@ -70,16 +70,12 @@ def train_cbow(
     rows_in, rows_out, spare = input_rows.ctypes.data, output_rows.ctypes.data, spare_rows[SPARE].ctypes.data
     loss[:] = 0.0
     predictions = 0
-    state = draw_ahead(
-        drawn, num_negatives, start_random(seed), alias_threshold, alias_id, rows_out, row_bytes, chunks
-    )
+    state = draw_ahead(drawn, num_negatives, start_random(seed), alias_threshold, alias_id, rows_out, row_bytes, chunks)
     for sequence in range(offsets.size - 1):
         count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
         prefetch_first(kept, count, window, rows_in, row_bytes, chunks)
         for position in range(count):
-            state = draw_ahead(
-                drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks
-            )
+            state = draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks)
             prefetch_next(kept, count, position, window, rows_in, rows_out, row_bytes, chunks)
             num_contexts, state = lay_window(
                 kept, count, position, window, dynamic_window, state, rows_in, row_bytes, contexts

@@ -131,7 +131,7 @@ def _polynomial(builder: ir.IRBuilder, coefficients: Sequence[float], x: ir.Valu
 
 def _fit(function: np.ufunc, degree: int, domain: tuple[float, float]) -> list[float]:
     fitted = np.polynomial.Chebyshev.interpolate(function, degree, domain)
-    return fitted.convert(kind=np.polynomial.Polynomial).coef.tolist()  # type: ignore[no-any-return]
+    return fitted.convert(kind=np.polynomial.Polynomial).coef.tolist()
 
 
 _EXP2 = _fit(np.exp2, 6, (-0.5, 0.5))
@@ -139,7 +139,7 @@ _LOG1P = _fit(np.log1p, 8, (math.sqrt(0.5) - 1, math.sqrt(2) - 1))
 
 
 def exp(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    """Return e ** x for \\|x\\| <= 87, to 1e-6 relative.
+    """Return e ** x for x of -87 to 87, to 1e-6 relative.
 
     With t = x / ln 2, 2 ** round(t) is made in the exponent's bits and 2 ** (t - round(t)) by a polynomial.
     """

@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing import Signature
 from numba.extending import intrinsic
 
 from embtrain.kernels import lanes
@@ -113,12 +112,10 @@ def _predict(num_rows: int, *, separate_step: bool) -> Callable[..., None]:
     """Make the intrinsic for so many predicting rows."""
 
     @intrinsic
-    def predict(  # type: ignore[no-untyped-def]
-        _context, rows, targets, labels, rates, chunks, loss, steps
-    ) -> tuple[Signature, Callable[..., ir.Value]]:
+    def predict(_context, rows, targets, labels, rates, chunks, loss, steps):
         signature = types.void(rows, targets, labels, rates, chunks, loss, steps)
 
-        def emit(context, builder, _signature, arguments) -> ir.Value:  # type: ignore[no-untyped-def]
+        def emit(context, builder, _signature, arguments):
             rows, targets = (cgutils.unpack_tuple(builder, argument) for argument in arguments[:2])
             labels, rates, chunks, loss = arguments[2:6]
             steps = cgutils.unpack_tuple(builder, arguments[6]) if separate_step else None
@@ -131,7 +128,7 @@ def _predict(num_rows: int, *, separate_step: bool) -> Callable[..., None]:
 
         return signature, emit
 
-    return predict  # type: ignore[no-any-return]
+    return predict
 
 
 # Called as predict_N(rows, targets, labels, rates, chunks, loss, steps):

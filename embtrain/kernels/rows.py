@@ -5,18 +5,12 @@ A row is 64-byte aligned float32 numbers, ``chunks`` times 16 of them; rows are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing import Signature
 from numba.extending import intrinsic
 
 from embtrain.kernels import lanes
-
-Emitted = tuple[Signature, Callable[..., ir.Value]]
 
 
 def _offset(builder: ir.IRBuilder, index: ir.Value) -> ir.Value:
@@ -28,11 +22,11 @@ def _address(builder: ir.IRBuilder, addresses: ir.Value, index: ir.Value) -> ir.
 
 
 @intrinsic
-def prefetch(_context: Any, row: types.Type, chunks: types.Type) -> Emitted:
+def prefetch(_context, row, chunks):
     """Ask for the cache lines of a row that will be written, without waiting for them."""
     signature = types.void(row, chunks)
 
-    def emit(context: Any, builder: ir.IRBuilder, _signature: Signature, arguments: list[ir.Value]) -> ir.Value:
+    def emit(context, builder, _signature, arguments):
         row, chunks = arguments
         pointer = ir.IntType(8).as_pointer()
         function = cgutils.get_or_insert_function(
@@ -48,16 +42,14 @@ def prefetch(_context: Any, row: types.Type, chunks: types.Type) -> Emitted:
 
 
 @intrinsic
-def sum_rows(
-    _context: Any, total: types.Type, addresses: types.Type, count: types.Type, factor: types.Type, chunks: types.Type
-) -> Emitted:
+def sum_rows(_context, total, addresses, count, factor, chunks):
     """Write ``factor`` times the sum of ``count`` rows to the row ``total``.
 
     ``addresses``: address of an int64 array that holds the addresses of the rows.
     """
     signature = types.void(total, addresses, count, factor, chunks)
 
-    def emit(context: Any, builder: ir.IRBuilder, _signature: Signature, arguments: list[ir.Value]) -> ir.Value:
+    def emit(context, builder, _signature, arguments):
         total, addresses, count, factor, chunks = arguments
         scale = lanes.splat(builder, factor)
         value = cgutils.alloca_once(builder, lanes.FLOATS)
@@ -74,13 +66,11 @@ def sum_rows(
 
 
 @intrinsic
-def add_to_rows(
-    _context: Any, step: types.Type, addresses: types.Type, count: types.Type, factor: types.Type, chunks: types.Type
-) -> Emitted:
+def add_to_rows(_context, step, addresses, count, factor, chunks):
     """Add ``factor`` times the row ``step`` to each of ``count`` rows, given as for :func:`sum_rows`."""
     signature = types.void(step, addresses, count, factor, chunks)
 
-    def emit(context: Any, builder: ir.IRBuilder, _signature: Signature, arguments: list[ir.Value]) -> ir.Value:
+    def emit(context, builder, _signature, arguments):
         step, addresses, count, factor, chunks = arguments
         scale = lanes.splat(builder, factor)
         with cgutils.for_range(builder, chunks) as chunk:

@@ -10,6 +10,9 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import SetupError
 from embtrain.models.protocol import Model
 
+UPDATES_TO_SETTLE = 100
+"""Occurrences after which a row has moved about half of the way to where the present text pulls it."""
+
 
 def build_model(settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int) -> Model:
     """Return the model at the start of its training.
@@ -38,8 +41,5 @@ def merge_share(vocabulary: Vocabulary, *, tokens: int, world_size: int) -> npt.
     """
     expected = vocabulary.counts * vocabulary.keep_probability / vocabulary.counts.sum() * tokens
     settled = expected / (expected + UPDATES_TO_SETTLE)
-    return (1 - settled * (1 - 1 / world_size)).astype(np.float32)
-
-
-UPDATES_TO_SETTLE = 100
-"""Occurrences after which a row has moved about half of the way to where the present text pulls it."""
+    share: npt.NDArray[np.float32] = (1 - settled * (1 - 1 / world_size)).astype(np.float32)
+    return share

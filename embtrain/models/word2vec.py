@@ -64,7 +64,7 @@ class Word2Vec:
             scratch = free.get()
             try:
                 rate = learning_rate(int(block.offsets[first]))
-                return self._run(block, first, last, rate, seed, scratch)
+                return self._run(block, (first, last), rate, seed, scratch)
             finally:
                 free.put(scratch)
 
@@ -79,7 +79,8 @@ class Word2Vec:
 
     def loss(self, block: Block, seed: int) -> Tally:
         """Measure the loss on a block, with windows, subsampling and negatives drawn as in training."""
-        return self._run(block, 0, block.offsets.size - 1, 0.0, seed, self._free_scratch(block.longest).get())
+        whole = (0, block.offsets.size - 1)
+        return self._run(block, whole, 0.0, seed, self._free_scratch(block.longest).get())
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return both matrices, shape ``(V, S)`` with S the dimension rounded up to 16."""
@@ -89,7 +90,8 @@ class Word2Vec:
         """Return the input vectors, a copy. Shape ``(V, dim)``."""
         return self.input_rows[:, : self._settings.dim].copy()
 
-    def _run(self, block: Block, first: int, last: int, rate: float, seed: int, scratch: Scratch) -> Tally:
+    def _run(self, block: Block, span: tuple[int, int], rate: float, seed: int, scratch: Scratch) -> Tally:
+        first, last = span
         settings, offsets = self._settings, block.offsets[first : last + 1]
         arguments = (
             self.input_rows,

@@ -1,0 +1,201 @@
+"""From a snapshot to a registered version: read, train, evaluate, log, register.
+
+The command line calls this; so may a program. Of several processes all train, and the first one speaks to
+MLflow, before the training begins, so that a server that is not there costs no training.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from embtrain import tracking
+from embtrain.checkpoint import Checkpoint, Position
+from embtrain.config import Settings, TrackSettings
+from embtrain.data.sequences import Block, SequenceTable
+from embtrain.data.vocabulary import Vocabulary
+from embtrain.distributed import Group, Replicas, process_group
+from embtrain.evaluation import evaluate
+from embtrain.manifest import Snapshot
+from embtrain.models.build import build_model, merge_share
+from embtrain.models.protocol import Model
+from embtrain.progress import training_bar
+from embtrain.registry import register
+from embtrain.schema import HELD_OUT
+from embtrain.train import Report, Training
+from embtrain.vectors import Vectors
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What the training reads of a snapshot."""
+
+    snapshot: Snapshot
+    vocabulary: Vocabulary
+    sequences: SequenceTable
+    held_out: Block | None
+
+    @classmethod
+    def open(cls, location: str) -> Corpus:
+        """Read the vocabulary and one row group of held-out text; sequences are read as they are trained on.
+
+        Raises:
+            SnapshotError: if a table is absent or damaged.
+        """
+        snapshot = Snapshot.open(location)
+        vocabulary = Vocabulary.read(snapshot)
+        held_out = SequenceTable(snapshot, len(vocabulary), HELD_OUT)
+        return cls(
+            snapshot,
+            vocabulary,
+            SequenceTable(snapshot, len(vocabulary)),
+            held_out.read(held_out.row_groups[0]) if held_out.tokens else None,
+        )
+
+
+def train(settings: Settings) -> str | None:
+    """Train on a snapshot and register the vectors; go on with an interrupted run where there is one.
+
+    Returns:
+        The version's URI, ``models:/NAME/N``, in the first process; None in the others.
+
+    Raises:
+        EmbtrainError: if the snapshot, the checkpoint or MLflow cannot be used.
+    """
+    with process_group() as group:
+        corpus = Corpus.open(settings.snapshot_location)
+        group.require_equal("snapshot", corpus.snapshot.fingerprint)
+        group.require_equal("model or training", [str(settings.model), str(settings.train)])
+        model = build_model(
+            settings.model, corpus.vocabulary, threads=_threads(settings, group), seed=settings.train.seed
+        )
+        checkpoint = _checkpoint(settings, corpus)
+        start, notes = checkpoint.load(model.state()) or (Position(), {})
+        with _run(settings, corpus, group, notes) as run:
+            held_out_loss = _train(settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run)
+            if run is None:
+                return None
+            version = _register(settings, corpus, model, run, held_out_loss)
+        checkpoint.remove()
+        return version
+
+
+def register_vectors(vectors: Vectors, *, name: str, source: str) -> str:
+    """Register vectors that were not trained here; return the version's URI.
+
+    Args:
+        vectors: as read from a file.
+        name: of the registered model, and of the run that shows where they came from.
+        source: the file.
+    """
+    settings = TrackSettings()
+    with tracking.start_run(settings, name=name) as run:
+        tags = {"imported_from": source}
+        return register(vectors, run_id=run.run_id, name=name, alias=settings.alias, metrics={}, tags=tags)
+
+
+def _threads(settings: Settings, group: Group) -> int:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return settings.train.threads or max(1, available // group.local_world_size)
+
+
+def _checkpoint(settings: Settings, corpus: Corpus) -> Checkpoint:
+    """Return the run's checkpoint, which belongs to this snapshot, model and schedule."""
+    schedule = settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"})
+    belongs_to = {"snapshot": corpus.snapshot.fingerprint, "model": settings.model.model_dump(), "schedule": schedule}
+    return Checkpoint(Path(settings.checkpoint_location), belongs_to)
+
+
+@contextmanager
+def _run(
+    settings: Settings, corpus: Corpus, group: Group, notes: dict[str, str]
+) -> Iterator[tracking.TrackedRun | None]:
+    """Start the run in MLflow, or go on with the one that the checkpoint names; only the first process has one."""
+    if not group.is_first:
+        yield None
+        return
+    with tracking.start_run(settings.track, name=settings.name, run_id=notes.get("run_id")) as run:
+        run.log_settings(settings)
+        run.log_snapshot(settings.name, corpus.snapshot)
+        yield run
+
+
+def _train(
+    settings: Settings,
+    corpus: Corpus,
+    model: Model,
+    *,
+    group: Group,
+    checkpoint: Checkpoint,
+    start: Position,
+    run: tracking.TrackedRun | None,
+) -> float | None:
+    """Run the loop; return the last held-out loss per pair, in the first process."""
+    sequences, total = corpus.sequences, settings.train.epochs * corpus.sequences.tokens
+    losses: list[float] = []
+
+    def observe(report: Report) -> None:
+        if report.held_out:
+            losses.append(report.held_out.loss_per_pair)
+            logger.info("epoch %d: held-out loss %.4f nats per pair", report.position.epoch, losses[-1])
+        if run:
+            run.log_metrics(_metrics(report), step=report.position.tokens)
+
+    per_round = sequences.tokens // max(1, len(sequences.row_groups))
+    share = merge_share(corpus.vocabulary, tokens=per_round, world_size=group.world_size)
+    if start.tokens:
+        logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.tokens / total)
+    with training_bar(total_tokens=total, done_tokens=start.tokens, shown=group.is_first) as advance:
+        Training(
+            model=model,
+            sequences=sequences,
+            held_out=corpus.held_out,
+            settings=settings.train,
+            learning_rate=settings.model.learning_rate,
+            group=group,
+            replicas=Replicas(group, model.state(), share),
+            checkpoint=checkpoint,
+            observe=observe,
+            advance=advance,
+            notes={"run_id": run.run_id} if run else {},
+        ).run(start)
+    return losses[-1] if losses else None
+
+
+def _metrics(report: Report) -> dict[str, float]:
+    if report.held_out:
+        return {"held_out_loss": report.held_out.loss_per_pair, "epoch": report.position.epoch}
+    return {
+        "train_loss": report.tally.loss_per_pair,
+        "learning_rate": report.learning_rate,
+        "words_per_second": report.tally.tokens / report.seconds,
+    }
+
+
+def _register(
+    settings: Settings, corpus: Corpus, model: Model, run: tracking.TrackedRun, held_out_loss: float | None
+) -> str:
+    """Evaluate the vectors, log what was measured, and register them under the alias."""
+    vectors = Vectors(corpus.vocabulary.tokens, model.vectors(), corpus.vocabulary.counts)
+    evaluation = evaluate(vectors, settings.evaluate)
+    metrics = evaluation.metrics()
+    run.log_metrics(metrics)
+    run.log_text(evaluation.to_json(), "evaluation.json")
+    if settings.evaluate.similarity or settings.evaluate.analogy:
+        logger.info("%s", evaluation)
+    if held_out_loss is not None:
+        metrics["held_out_loss"] = held_out_loss
+    return register(
+        vectors,
+        run_id=run.run_id,
+        name=settings.track.register_as or settings.name,
+        alias=settings.track.alias,
+        metrics=metrics,
+        tags={"snapshot": corpus.snapshot.fingerprint, "model": settings.model.type},
+    )
