@@ -85,17 +85,22 @@ def start_run(settings: TrackSettings, name: str, run_id: str | None = None) -> 
         yield TrackedRun(run.info.run_id, client)
 
 
-def connect(uri: str = TrackSettings().uri) -> mlflow.MlflowClient:
-    """Let MLflow use the server or database that MLFLOW_TRACKING_URI names, or else ``uri``.
+def connect(uri: str | None = None) -> mlflow.MlflowClient:
+    """Let MLflow use a server or database: the first of these that is given.
+
+    MLFLOW_TRACKING_URI; ``uri``; the one in use, if this process has connected before; the default of ``track.uri``.
 
     Raises:
-        SetupError: if that cannot be reached or written to.
+        SetupError: if it cannot be reached or written to.
     """
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     chosen = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = chosen or uri
+    connected = mlflow.tracking.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    in_use = mlflow.get_tracking_uri() if connected else TrackSettings().uri
+    uri = chosen or uri or in_use
     if uri.startswith(_SQLITE):
         _check_writable(Path(uri.removeprefix(_SQLITE)))
     mlflow.set_tracking_uri(uri)

@@ -1,0 +1,200 @@
+"""The registry of versions in MLflow: put vectors there, and get them back.
+
+A version holds the vectors as safetensors and Parquet, the code that answers questions about them, and nothing
+pickled. Its alias is set last, once the version has been loaded back and asked for a vector: whoever follows
+``models:/NAME@champion`` never meets one that does not work.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+import embtrain
+from embtrain import formats, served_model
+from embtrain.errors import ModelNotFoundError, SetupError
+from embtrain.tracking import connect
+from embtrain.vectors import Vectors
+
+LOGGED_MODEL = "vectors"
+"""A run's vectors are ``runs:/RUN_ID/vectors``."""
+
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "rapidfuzz", "safetensors")
+
+_VERSION_URI = re.compile(r"models:/(?P<name>[^/@']+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+|latest))")
+
+
+def register(
+    vectors: Vectors,
+    *,
+    run_id: str,
+    name: str,
+    alias: str,
+    metrics: Mapping[str, float] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Register vectors as a new version, in the MLflow that this process is connected to.
+
+    Args:
+        vectors: to be kept.
+        run_id: the run that they come from.
+        name: of the registered model; made if there is none.
+        alias: moved to the new version once that has been loaded and has answered.
+        metrics: what the vectors were measured at: become tags of the version.
+        tags: further tags, such as the snapshot's fingerprint.
+
+    Returns:
+        The version's URI, ``models:/NAME/3``.
+
+    Raises:
+        SetupError: if MLflow cannot keep the version, or it does not answer as it must; then it is removed.
+    """
+    client = connect()
+    described = {key: f"{value:.6g}" for key, value in (metrics or {}).items()} | dict(tags or {})
+    try:
+        logged = _log(vectors, run_id)
+        _ensure_model(client, name)
+        version = client.create_model_version(
+            name, logged.model_uri, run_id, tags=described, model_id=logged.model_id
+        ).version
+        with _removed_on_failure(client, name, version):
+            _check_answers(f"models:/{name}/{version}", vectors)
+            client.set_registered_model_alias(name, alias, version)
+    except MlflowException as error:
+        raise SetupError(f"MLflow could not register {name!r}: {_first_line(error)}") from error
+    return f"models:/{name}/{version}"
+
+
+def load_registered(uri: str) -> Vectors:
+    """Return the vectors of a version (``models:/NAME@ALIAS``, ``models:/NAME/3``) or a run (``runs:/RUN_ID/vectors``).
+
+    Raises:
+        ModelNotFoundError: naming the models, versions or aliases that there are.
+        SetupError: if MLflow cannot be reached.
+    """
+    client = connect()
+    if match := _VERSION_URI.fullmatch(uri):
+        found = _find_version(client, **match.groupdict())
+        uri = f"models:/{found.name}/{found.version}"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            vectors = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{uri}/artifacts/{served_model.ARTIFACT}", dst_path=folder
+            )
+        except (MlflowException, OSError) as error:
+            raise ModelNotFoundError(f"there are no vectors at {uri}: {_first_line(error)}") from None
+        return formats.read(vectors, "safetensors")
+
+
+def _log(vectors: Vectors, run_id: str) -> ModelInfo:
+    """Log the vectors as the run's model."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / served_model.ARTIFACT
+        formats.write(vectors, folder, "safetensors")
+        logged: ModelInfo = Model.log(
+            None,
+            mlflow.pyfunc,
+            name=LOGGED_MODEL,
+            run_id=run_id,
+            python_model=served_model.__file__,
+            artifacts={served_model.ARTIFACT: str(folder)},
+            # So that it loads where embtrain is not installed.
+            code_paths=[str(Path(embtrain.__file__).parent)],
+            pip_requirements=[f"{package}=={installed_version(package)}" for package in _REQUIREMENTS],
+            signature=_signature(),
+            input_example=pd.DataFrame({"word": vectors.index_to_key[:2]}),
+        )
+        return logged
+
+
+def _signature() -> ModelSignature:
+    """Return the columns and parameters of ``predict``. No column is required: each task reads its own."""
+    columns = dict.fromkeys(column for columns in served_model.COLUMNS.values() for column in columns)
+    kinds = {str: DataType.string, int: DataType.long}
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, column, required=False) for column in columns]),
+        params=ParamSchema([ParamSpec(name, kinds[type(value)], value) for name, value in served_model.PARAMS.items()]),
+    )
+
+
+def _ensure_model(client: mlflow.MlflowClient, name: str) -> None:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+@contextmanager
+def _removed_on_failure(client: mlflow.MlflowClient, name: str, version: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        client.delete_model_version(name, version)
+        raise
+
+
+def _check_answers(uri: str, vectors: Vectors) -> None:
+    """Load a version as a consumer would, and compare its answer: MLflow registers models that cannot be loaded.
+
+    Raises:
+        SetupError: if it does not load, or answers otherwise than ``vectors``.
+    """
+    word = vectors.index_to_key[0]
+    modules_from = list(sys.path)
+    try:
+        answer = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame({"word": [word]}))
+    except Exception as error:
+        raise SetupError(f"the new version {uri} cannot be used: {_first_line(error)}") from error
+    finally:
+        # MLflow puts the version's copy of embtrain before ours.
+        sys.path[:] = modules_from
+    if not np.array_equal(answer, vectors[[word]]):
+        raise SetupError(f"the new version {uri} gives another vector for {word!r} than was registered")
+
+
+def _find_version(client: mlflow.MlflowClient, name: str, alias: str | None, version: str | None) -> ModelVersion:
+    """Return the version that has an alias or a number, or the latest.
+
+    Raises:
+        ModelNotFoundError: naming what there is instead.
+    """
+    versions = {int(found.version): found for found in client.search_model_versions(f"name='{name}'")}
+    if not versions:
+        raise ModelNotFoundError(f"there is no registered model {name!r}; {_models_known(client, name)}")
+    aliases = client.get_registered_model(name).aliases
+    if alias is not None and alias not in aliases:
+        known = ", ".join(sorted(aliases)) or "none"
+        raise ModelNotFoundError(f"the model {name!r} has no alias {alias!r}; its aliases are: {known}")
+    number = max(versions) if version == "latest" else int(version or aliases[alias])
+    if number not in versions:
+        known = ", ".join(map(str, sorted(versions)))
+        raise ModelNotFoundError(f"the model {name!r} has no version {number}; its versions are: {known}")
+    return versions[number]
+
+
+def _models_known(client: mlflow.MlflowClient, name: str) -> str:
+    names = [model.name for model in client.search_registered_models()]
+    near = difflib.get_close_matches(name, names, n=3)
+    if near:
+        return f"did you mean {', '.join(map(repr, near))}?"
+    return f"registered are: {', '.join(names) or 'none'}, in MLflow at {mlflow.get_tracking_uri()}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,106 @@
+"""What MLflow loads and serves: vectors, nearest words and analogies, for a table of words.
+
+MLflow runs this file anew wherever a version is loaded (models-from-code): nothing is pickled, and neither
+torch nor Spark is needed. docs/mlflow.md shows how to call it from Python, over HTTP and in Spark.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from embtrain.errors import UnknownWordError
+from embtrain.formats import safetensors_folder
+from embtrain.vectors import Floats, Neighbours
+
+ARTIFACT = "vectors"
+"""The folder of vectors among a version's artifacts."""
+
+COLUMNS = {"vector": ["word"], "nearest": ["word"], "analogy": ["a", "b", "c"]}
+"""The columns that each task reads."""
+
+PARAMS = {"task": "vector", "topn": 10, "unknown": "error"}
+"""The parameters of ``predict`` and their defaults."""
+
+
+class ServedVectors(PythonModel):
+    """The pyfunc.
+
+    ``task="vector"`` gives an array ``(rows, D)`` float32; ``nearest``, and ``analogy`` (*a* is to *b* as *c* is to
+    what), a table of lists ``words`` and ``similarities`` of at most ``topn``. An unknown word is an error; with
+    ``unknown="skip"`` it has a vector of NaN, or empty lists. So has a null.
+    """
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the vectors from the version's artifacts."""
+        self.vectors = safetensors_folder.read(Path(context.artifacts[ARTIFACT]))
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> Floats | pd.DataFrame:
+        """Answer each row.
+
+        Raises:
+            MlflowException: for a task, column or word that there is not; a server answers 400 with its message.
+        """
+        del context
+        asked = {**PARAMS, **(params or {})}
+        questions = _questions(model_input, asked["task"])
+        known = np.array([all(word in self.vectors for word in words) for words in questions], dtype=bool)
+        if asked["unknown"] != "skip":
+            self._refuse_unknown(questions)
+        answerable = [words for words, is_known in zip(questions, known, strict=True) if is_known]
+        if asked["task"] == "vector":
+            vectors = np.full((len(questions), self.vectors.vector_size), np.nan, dtype=np.float32)
+            vectors[known] = self.vectors[[word for (word,) in answerable]]
+            return vectors
+        answers = iter(self._similar(answerable, asked["topn"]))
+        return _table([next(answers) if is_known else [] for is_known in known])
+
+    def _similar(self, questions: list[list[str]], topn: int) -> list[Neighbours]:
+        """Return the words nearest to one word, or what is to c as b is to a."""
+        if questions and len(questions[0]) == 1:
+            return self.vectors.nearest([word for (word,) in questions], topn)
+        return [self.vectors.analogy(a, b, c, topn) for a, b, c in questions]
+
+    def _refuse_unknown(self, questions: list[list[str]]) -> None:
+        try:
+            for words in questions:
+                for word in words:
+                    self.vectors.index_of(word)
+        except UnknownWordError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+
+
+def _questions(table: pd.DataFrame, task: str) -> list[list[str]]:
+    """Return the words of each row that the task reads; a null is the empty word, which is in no vocabulary."""
+    if task not in COLUMNS:
+        raise MlflowException.invalid_parameter_value(
+            f"there is no task {task!r}; expected one of {', '.join(COLUMNS)}"
+        )
+    columns = COLUMNS[task]
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise MlflowException.invalid_parameter_value(
+            f"the task {task!r} reads the columns {', '.join(columns)}; found {', '.join(map(str, table.columns))}"
+        )
+    rows: list[list[str]] = table[columns].fillna("").to_numpy().tolist()
+    return rows
+
+
+def _table(answers: list[Neighbours]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "words": [[word for word, _ in neighbours] for neighbours in answers],
+            "similarities": [[similarity for _, similarity in neighbours] for neighbours in answers],
+        }
+    )
+
+
+set_model(ServedVectors())
