@@ -90,7 +90,7 @@ def embtrain_command(debug: bool) -> None:
     """Word embeddings: text to vectors to a registry of versions.
 
     MODEL is a registered model (models:/NAME@champion, models:/NAME/3), a run's model
-    (runs:/RUN_ID/NAME), or a file of vectors.
+    (runs:/RUN_ID/vectors), or a file of vectors.
     """
     level = logging.DEBUG if debug else logging.INFO
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
@@ -144,7 +144,7 @@ def _train(settings: Settings) -> None:
     from embtrain import workflow
 
     version = workflow.train(settings)
-    if _is_first_rank():
+    if version:
         click.echo(version)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from embtrain import formats
 from embtrain.cli import FORMATS, embtrain_command, main
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "command_line.txt"
@@ -87,8 +88,8 @@ def test_no_arguments_show_the_help():
 
 
 def test_nearest_shows_the_neighbours_of_each_word(compass, capsys):
-    assert main(["nearest", "east", "north", "--model", compass, "-k", "1"]) == 0
-    assert capsys.readouterr().out.split() == ["east", "0.707", "northeast", "north", "0.707", "northeast"]
+    assert main(["nearest", "east", "west", "--model", compass, "-k", "1"]) == 0
+    assert capsys.readouterr().out.split() == ["east", "0.707", "northeast", "west", "0.707", "northwest"]
 
 
 def test_nearest_as_json_is_one_object(compass, capsys):
@@ -101,6 +102,10 @@ def test_nearest_as_json_is_one_object(compass, capsys):
 def test_analogy_answers_what_c_is_to(compass, capsys):
     assert main(["analogy", "east", "north", "north", "--model", compass]) == 0
     assert "west" in capsys.readouterr().out
+
+
+def test_the_formats_offered_are_those_that_there_are():
+    assert tuple(formats.FORMATS) == FORMATS
 
 
 def test_export_writes_what_import_s_formats_read(compass, tmp_path, capsys):
