@@ -9,7 +9,8 @@ With h the row that predicts, o_k the rows of the targets, y_k = 1 for the true 
     loss = sum_k -log sigmoid(s_k) if y_k else -log sigmoid(-s_k)
 
 All scores of a call are taken before any row is written: it is one small minibatch of pairs. Where the same
-row stands twice in a call, one of its two steps is lost, as between threads (Hogwild; Niu et al., 2011).
+word stands twice among the predicting rows, one of its steps is lost, as between threads (Hogwild; Niu et al.,
+2011).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def merge_share(vocabulary: Vocabulary, *, tokens: int, world_size: int) -> npt.
         tokens: that each process trains on between merges.
         world_size: number of processes.
     """
-    expected = vocabulary.counts * vocabulary.keep_probability / vocabulary.counts.sum() * tokens
+    expected = vocabulary.counts * vocabulary.keep_probability / max(1, vocabulary.counts.sum()) * tokens
     settled = expected / (expected + UPDATES_TO_SETTLE)
     share: npt.NDArray[np.float32] = (1 - settled * (1 - 1 / world_size)).astype(np.float32)
     return share

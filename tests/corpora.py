@@ -1,0 +1,44 @@
+"""Toy corpora with known answers, as snapshots written without Spark."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embtrain.manifest import Manifest, Snapshot, fingerprint, read_parts, write_manifest
+from embtrain.schema import HELD_OUT, SEQUENCES, UNIGRAM, VOCABULARY
+from embtrain.storage import Location
+
+WORDS_PER_TOPIC = 12
+
+
+def write_snapshot(folder, sequences, tokens, *, rows_per_group=50, held_out=()):
+    """Write a snapshot of sequences of ids; rows_per_group sequences make a row group."""
+    flat = [token_id for sequence in sequences for token_id in sequence]
+    counts = np.bincount(np.array(flat, np.int64), minlength=len(tokens))
+    probability = counts**0.75 / max(1, (counts**0.75).sum())
+    ids = np.arange(len(tokens), dtype=np.int32)
+    tables = {
+        VOCABULARY: [ids, tokens, counts],
+        UNIGRAM: [ids, np.ones(len(tokens)), probability],
+        SEQUENCES: [pa.array(sequences, pa.list_(pa.int32()))],
+        HELD_OUT: [pa.array(held_out, pa.list_(pa.int32()))],
+    }
+    snapshot = Snapshot(Location.of(folder), {table.name: f"{table.name}-toy" for table in tables})
+    for table, columns in tables.items():
+        location = snapshot.location / snapshot.tables[table.name]
+        location.filesystem.create_dir(location.path)
+        rows = pa.table(columns, schema=table.arrow_schema)
+        pq.write_table(rows, f"{location.path}/part-0.parquet", row_group_size=rows_per_group)
+        manifest = Manifest(table.name, fingerprint(table=table.name), rows.num_rows, read_parts(location, table))
+        write_manifest(location, manifest)
+    snapshot.commit()
+    return snapshot
+
+
+def two_topics(folder, *, sentences=400, **options):
+    """Write a snapshot of two topics whose words never share a sentence: a0, a1, … and b0, b1, …"""
+    random = np.random.default_rng(0)
+    topics = [2 * random.integers(0, WORDS_PER_TOPIC, 12) + i % 2 for i in range(sentences)]
+    tokens = [f"{topic}{word}" for word in range(WORDS_PER_TOPIC) for topic in "ab"]
+    held_out = max(2, sentences // 20)
+    return write_snapshot(folder, topics[held_out:], tokens, held_out=topics[:held_out], **options)

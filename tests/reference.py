@@ -1,0 +1,125 @@
+"""The slow and obvious twin of every kernel: plain loops over Python numbers, in float64."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+MASK = 2**64 - 1
+
+
+# --- random numbers ------------------------------------------------------------------------------------------------
+
+
+class Random:
+    """SplitMix64's finaliser, then xorshift64, on Python's unbounded integers."""
+
+    def __init__(self, seed):
+        z = (seed + 0x9E3779B97F4A7C15) & MASK
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        self.state = (z ^ (z >> 31)) | 1
+
+    def next(self):
+        self.state ^= (self.state << 13) & MASK
+        self.state ^= self.state >> 7
+        self.state ^= (self.state << 17) & MASK
+        return self.state
+
+    def below(self, bound):
+        return ((self.next() & 0xFFFFFFFF) * bound) >> 32
+
+    def negative(self, alias_threshold, alias_id):
+        slot = self.below(len(alias_id))
+        return slot if self.state >> 32 < alias_threshold[slot] else int(alias_id[slot])
+
+
+def alias_probability(alias_threshold, alias_id):
+    """Return the probability of each id that an alias table stands for."""
+    probability = np.zeros(len(alias_id))
+    for slot, (threshold, other) in enumerate(zip(alias_threshold, alias_id, strict=True)):
+        probability[slot] += threshold / 2**32 / len(alias_id)
+        probability[other] += (1 - threshold / 2**32) / len(alias_id)
+    return probability
+
+
+# --- skip-gram and CBOW --------------------------------------------------------------------------------------------
+
+
+def windows(ids, offsets, keep_threshold, alias_threshold, alias_id, window, dynamic_window, num_negatives, seed):
+    """Yield (center, context ids, negatives) of every position, drawn as the kernels draw."""
+    random = Random(seed)
+
+    def draw():
+        return [random.negative(alias_threshold, alias_id) for _ in range(num_negatives)]
+
+    ahead = draw()
+    for first, last in pairwise(offsets):
+        kept = [int(i) for i in ids[first:last] if random.next() >> 32 <= keep_threshold[i]]
+        for position, center in enumerate(kept):
+            negatives, ahead = ahead, draw()
+            width = random.below(window) + 1 if dynamic_window else window
+            before = kept[max(0, position - width) : position]
+            yield center, before + kept[position + 1 : position + width + 1], negatives
+
+
+def predict(rows, targets, output_rows, learning_rate):
+    """Take one minibatch step of predicting rows against (id, label) targets; return rows' steps and the loss.
+
+    Scores are all taken first; then the target rows are changed.
+    """
+    gradients, loss = [], 0.0
+    for row in rows:
+        scores = [float(row @ output_rows[target]) for target, _ in targets]
+        gradients.append(
+            [learning_rate * (y - 1 / (1 + math.exp(-s))) for s, (_, y) in zip(scores, targets, strict=True)]
+        )
+        loss += sum(math.log1p(math.exp(-s if y else s)) for s, (_, y) in zip(scores, targets, strict=True))
+    steps = [np.zeros_like(row) for row in rows]
+    for k, (target, _) in enumerate(targets):
+        old = output_rows[target].copy()
+        for j, row in enumerate(rows):
+            steps[j] += gradients[j][k] * old
+            output_rows[target] += gradients[j][k] * row
+    return steps, loss
+
+
+def target_blocks(center, negatives):
+    """Return the targets of a window, six at a time; negatives that are the center are left out."""
+    numbered = [(center, 1), *[(negative, 0) for negative in negatives]]
+    blocks = [numbered[i : i + 6] for i in range(0, len(numbered), 6)]
+    return [[target for target in block if target[1] or target[0] != center] for block in blocks]
+
+
+def train_skipgram(input_rows, output_rows, drawn_windows, learning_rate):
+    """Return (pairs, loss): context rows by fours, then twos, then one, each against six targets at a time."""
+    pairs, loss = 0, 0.0
+    for center, contexts, negatives in drawn_windows:
+        pairs += len(contexts)
+        for targets in target_blocks(center, negatives):
+            rest = list(contexts)
+            while rest:
+                size = 4 if len(rest) >= 4 else 2 if len(rest) >= 2 else 1
+                group, rest = rest[:size], rest[size:]
+                before = [input_rows[i].copy() for i in group]
+                steps, cost = predict(before, targets, output_rows, learning_rate)
+                loss += cost
+                for i, row, step in zip(group, before, steps, strict=True):
+                    input_rows[i] = row + step
+    return pairs, loss
+
+
+def train_cbow(input_rows, output_rows, drawn_windows, learning_rate, *, divide_gradient):
+    """Return (predictions, loss): the mean of the context rows against six targets at a time."""
+    predictions, loss = 0, 0.0
+    for center, contexts, negatives in drawn_windows:
+        if not contexts:
+            continue
+        predictions += 1
+        mean = np.mean([input_rows[i] for i in contexts], axis=0)
+        for targets in target_blocks(center, negatives):
+            (step,), cost = predict([mean], targets, output_rows, learning_rate)
+            loss += cost
+            for i in contexts:
+                input_rows[i] += step / len(contexts) if divide_gradient else step
+    return predictions, loss

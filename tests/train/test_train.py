@@ -1,0 +1,259 @@
+"""The training loop: what it learns, that it can be repeated and resumed, and what it refuses."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpora import two_topics, write_snapshot
+
+from embtrain.checkpoint import Checkpoint, Position
+from embtrain.config import CbowSettings, SgnsSettings, TrainSettings
+from embtrain.data.sequences import SequenceTable
+from embtrain.data.vocabulary import Vocabulary
+from embtrain.distributed import Group, Replicas
+from embtrain.errors import CheckpointError, CorpusError, SetupError, SnapshotError
+from embtrain.models.build import build_model, merge_share
+from embtrain.models.word2vec import cut_into_spans
+from embtrain.schema import HELD_OUT
+from embtrain.train import Training
+from embtrain.vectors import Vectors
+
+MODELS = {
+    "sgns": SgnsSettings(dim=20, window=3),
+    "cbow": CbowSettings(dim=20, window=3),
+    "cbow as word2vec": CbowSettings(dim=20, window=3, gradient="word2vec"),
+}
+
+
+class PowerCutError(Exception):
+    """The power goes out."""
+
+
+def prepared(snapshot, checkpoint, *, model=MODELS["sgns"], observe=None, threads=1, group=None, **options):
+    """Return a training that is ready to run, and its vocabulary."""
+    vocabulary = Vocabulary.read(snapshot)
+    sequences = SequenceTable(snapshot, len(vocabulary))
+    held_out = SequenceTable(snapshot, len(vocabulary), HELD_OUT)
+    settings = TrainSettings(**{"epochs": 3, "threads": threads, **options})
+    built = build_model(model, vocabulary, threads=threads, seed=settings.seed)
+    group = group or Group()
+    share = merge_share(vocabulary, tokens=sequences.tokens, world_size=group.world_size)
+    training = Training(
+        model=built,
+        sequences=sequences,
+        held_out=held_out.read(held_out.row_groups[0]) if held_out.tokens else None,
+        settings=settings,
+        learning_rate=model.learning_rate,
+        group=group,
+        replicas=Replicas(group, built.state(), share),
+        checkpoint=Checkpoint(checkpoint, {"model": model.model_dump()}),
+        observe=observe or (lambda _: None),
+        advance=lambda _: None,
+    )
+    return training, vocabulary
+
+
+@pytest.fixture
+def snapshot(tmp_path):
+    return two_topics(tmp_path / "snapshot")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_words_nearest_neighbour_is_of_its_own_topic(snapshot, tmp_path, name):
+    training, vocabulary = prepared(snapshot, tmp_path / "checkpoint", model=MODELS[name], epochs=60, threads=2)
+    training.run(Position())
+    vectors = Vectors(vocabulary.tokens, training.model.vectors())
+    for word in vocabulary.tokens:
+        assert vectors.most_similar(word, topn=1)[0][0][0] == word[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_training_and_held_out_loss_fall_from_where_chance_puts_them(snapshot, tmp_path, name):
+    reports = []
+    training, _ = prepared(snapshot, tmp_path / "c", model=MODELS[name], observe=reports.append, epochs=30)
+    chance = training.model.loss(training.held_out, seed=0).loss_per_pair
+    training.run(Position())
+    # Five negatives and the center: six times ln 2, less the negatives that were the center.
+    assert 5.4 * math.log(2) < chance <= 6 * math.log(2)
+    held_out = [report.held_out.loss_per_pair for report in reports if report.held_out]
+    trained = [report.tally.loss_per_pair for report in reports if not report.held_out]
+    assert len(held_out) == 30
+    assert held_out[-1] < held_out[0] < chance
+    assert trained[-1] < trained[0]
+
+
+def test_every_row_group_is_trained_on_once_an_epoch(snapshot, tmp_path):
+    reports = []
+    training, _ = prepared(snapshot, tmp_path / "c", observe=reports.append, epochs=2)
+    end = training.run(Position())
+    rounds = [report for report in reports if not report.held_out]
+    assert [report.position.row_groups for report in rounds] == 2 * [1, 2, 3, 4, 5, 6, 7, 8]
+    assert sum(report.tally.tokens for report in rounds) == end.tokens == 2 * training.sequences.tokens
+
+
+def test_epochs_take_the_row_groups_in_different_orders(snapshot):
+    table = SequenceTable(snapshot, 24)
+    first, second = table.order(epoch=0, seed=1), table.order(epoch=1, seed=1)
+    assert first != second
+    assert sorted(map(str, first)) == sorted(map(str, second)) == sorted(map(str, table.row_groups))
+    assert first == table.order(epoch=0, seed=1)
+
+
+def test_the_learning_rate_falls_linearly_and_never_below_its_end(snapshot, tmp_path):
+    training, _ = prepared(snapshot, tmp_path / "c", epochs=2, final_learning_rate=0.005)
+    total = 2 * training.sequences.tokens
+    assert training.rate_at(0) == 0.025
+    assert training.rate_at(total // 2) == pytest.approx(0.015)
+    assert training.rate_at(total) == pytest.approx(0.005)
+    assert training.rate_at(2 * total) == 0.005
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_same_seed_gives_the_same_vectors(snapshot, tmp_path, name):
+    vectors = []
+    for _ in range(2):
+        training, _ = prepared(snapshot, tmp_path / "c", model=MODELS[name])
+        training.run(Position())
+        vectors.append(training.model.vectors())
+    np.testing.assert_array_equal(*vectors)
+    other, _ = prepared(snapshot, tmp_path / "c", model=MODELS[name], seed=2)
+    other.run(Position())
+    assert not np.array_equal(vectors[0], other.model.vectors())
+
+
+@pytest.mark.parametrize("dies_after", [1, 5, 8, 11])
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_path, dies_after):
+    whole, _ = prepared(snapshot, tmp_path / "whole")
+    whole.run(Position())
+    rounds = []
+
+    def die(report):
+        rounds.append(report)
+        if len(rounds) == dies_after + 1:
+            raise PowerCutError
+
+    dying, _ = prepared(snapshot, tmp_path / "c", observe=die, checkpoint_seconds=1e-9)
+    with pytest.raises(PowerCutError):
+        dying.run(Position())
+    resumed, _ = prepared(snapshot, tmp_path / "c")
+    position, _ = resumed.checkpoint.load(resumed.model.state())
+    assert position.tokens > 0
+    resumed.run(position)
+    np.testing.assert_array_equal(resumed.model.vectors(), whole.model.vectors())
+
+
+def test_a_run_that_dies_while_saving_leaves_the_checkpoint_before(snapshot, tmp_path, monkeypatch):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    training.checkpoint.save(Position(0, 1, 100), training.model.state(), {})
+    before = training.model.state()["input"].copy()
+    training.model.state()["input"][:] = 7
+
+    def die(*_arguments):
+        raise PowerCutError
+
+    monkeypatch.setattr("pathlib.Path.replace", die)
+    with pytest.raises(PowerCutError):
+        training.checkpoint.save(Position(0, 2, 200), training.model.state(), {})
+    position, _ = training.checkpoint.load(training.model.state())
+    assert position == Position(0, 1, 100)
+    np.testing.assert_array_equal(training.model.state()["input"], before)
+
+
+def test_a_checkpoint_of_another_model_is_refused(snapshot, tmp_path):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    training.checkpoint.save(Position(), training.model.state(), {})
+    other, _ = prepared(snapshot, tmp_path / "c", model=SgnsSettings(dim=21, window=3))
+    with pytest.raises(CheckpointError, match="made with another model"):
+        other.checkpoint.load(other.model.state())
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}"])
+def test_a_damaged_record_is_refused(snapshot, tmp_path, damage):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    training.checkpoint.save(Position(), training.model.state(), {})
+    (tmp_path / "c" / "checkpoint.json").write_bytes(damage)
+    with pytest.raises(CheckpointError, match="damaged"):
+        training.checkpoint.load(training.model.state())
+
+
+def test_a_state_cut_short_is_refused(snapshot, tmp_path):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    training.checkpoint.save(Position(), training.model.state(), {})
+    (state,) = (tmp_path / "c").glob("*.safetensors")
+    state.write_bytes(state.read_bytes()[:-8])
+    with pytest.raises(CheckpointError, match="cannot read"):
+        training.checkpoint.load(training.model.state())
+
+
+def test_a_folder_that_cannot_be_written_is_said(snapshot, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    training, _ = prepared(snapshot, tmp_path / "file" / "c")
+    with pytest.raises(CheckpointError, match="cannot write a checkpoint"):
+        training.checkpoint.save(Position(), training.model.state(), {})
+
+
+def test_more_processes_than_row_groups_are_refused(snapshot, tmp_path):
+    with pytest.raises(SetupError, match="9 processes cannot share 8 row groups"):
+        prepared(snapshot, tmp_path / "c", group=Group(0, 9))
+
+
+def test_a_corpus_without_a_sequence_is_refused(tmp_path):
+    snapshot = write_snapshot(tmp_path / "empty", [], ["a", "b"])
+    with pytest.raises(CorpusError, match="no sequence"):
+        prepared(snapshot, tmp_path / "c")
+
+
+def test_ids_that_the_vocabulary_has_not_are_refused(snapshot):
+    table = SequenceTable(snapshot, 5)
+    with pytest.raises(SnapshotError, match="ids 0 to 23, but the vocabulary has 5 tokens"):
+        table.read(table.row_groups[0])
+
+
+def test_a_row_group_that_is_cut_short_is_named(snapshot):
+    table = SequenceTable(snapshot, 24)
+    path = Path(snapshot.location.path, snapshot.tables["sequences"], "part-0.parquet")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(SnapshotError, match="cannot read row group"):
+        table.read(table.row_groups[-1])
+
+
+def test_blocks_are_the_rows_of_the_table(tmp_path):
+    sequences = [[0, 1, 2], [2], [1, 0]]
+    snapshot = write_snapshot(tmp_path / "s", [np.array(s) for s in sequences], ["a", "b", "c"], rows_per_group=2)
+    table = SequenceTable(snapshot, 3)
+    blocks = list(table.blocks(table.row_groups))
+    assert [block.ids.tolist() for block in blocks] == [[0, 1, 2, 2], [1, 0]]
+    assert [block.offsets.tolist() for block in blocks] == [[0, 3, 4], [0, 2]]
+    assert [block.longest for block in blocks] == [3, 2]
+    assert [group.tokens for group in table.row_groups] == [4, 2]
+
+
+def test_a_vocabulary_whose_ids_have_a_gap_is_refused(snapshot):
+    path = f"{snapshot.location.path}/vocabulary-toy/part-0.parquet"
+    rows = pq.read_table(path)
+    gap = pa.array([*range(23), 99], pa.int32())
+    pq.write_table(rows.set_column(0, "id", gap), path)
+    manifest = snapshot.location / "vocabulary-toy" / "_manifest.json"
+    record = manifest.read_json()
+    record["parts"][0]["bytes"] = (snapshot.location / "vocabulary-toy" / "part-0.parquet").size()
+    manifest.write_json(record)
+    with pytest.raises(SnapshotError, match="ids must be 0, 1, 2"):
+        Vocabulary.read(snapshot)
+
+
+@pytest.mark.parametrize("lengths", [[], [5], [1, 1, 1], [50, 3, 0, 0, 9]])
+def test_spans_cover_every_sequence_once_and_in_order(lengths):
+    offsets = np.cumsum([0, *lengths]).astype(np.int64)
+    spans = cut_into_spans(offsets, 4)
+    assert [i for first, last in spans for i in range(first, last)] == list(range(len(lengths)))
+
+
+def test_changes_of_rare_rows_are_added_up_and_those_of_frequent_rows_averaged():
+    vocabulary = Vocabulary(["the", "rare"], np.array([10**9, 1]), np.ones(2), np.full(2, 0.5))
+    share = merge_share(vocabulary, tokens=1_000_000, world_size=4)
+    assert share[0] == pytest.approx(0.25, abs=1e-3)
+    assert share[1] == pytest.approx(1, abs=1e-3)
+    np.testing.assert_array_equal(merge_share(vocabulary, tokens=10, world_size=1), [1, 1])
