@@ -1,6 +1,8 @@
 """The slow and obvious twin of every kernel: plain loops over Python numbers, in float64."""
 
+import itertools
 import math
+import unicodedata
 from itertools import pairwise
 
 import numpy as np
@@ -123,3 +125,41 @@ def train_cbow(input_rows, output_rows, drawn_windows, learning_rate, *, divide_
             for i in contexts:
                 input_rows[i] += step / len(contexts) if divide_gradient else step
     return predictions, loss
+
+
+# --- text ----------------------------------------------------------------------------------------------------------
+
+
+def tokenise(text, language, tokenizer, *, lowercase):
+    """Return the tokens of a text, character by character."""
+    if lowercase:
+        # Letter for letter: the one letter with a lower case of two code points, İ, gives the first of them.
+        text = "".join(character.lower()[0] for character in text)
+    text = unicodedata.normalize("NFC", text)
+    if tokenizer == "whitespace":
+        return text.split()
+    if language == "en":
+        text = "".join("'" if character in "\u2019\u02bc\uff07" else character for character in text)
+    word = ["".join(run) for is_word, run in itertools.groupby(text, is_in_word) if is_word or language == "en"]
+    return join_at_apostrophes(word) if language == "en" else word
+
+
+def is_in_word(character):
+    return unicodedata.category(character)[0] in "LMN"
+
+
+def join_at_apostrophes(runs):
+    """Return the words among alternating runs of word characters and others; "'" between two joins them."""
+    words, joined = [], False
+    for run in runs:
+        if is_in_word(run[0]):
+            words[-1:] = [words[-1] + "'" + run] if joined else [*words[-1:], run]
+            joined = False
+        else:
+            joined = run == "'" and bool(words)
+    return words
+
+
+def cut(tokens, max_tokens):
+    """Return the tokens in pieces of so many."""
+    return [tokens[i : i + max_tokens] for i in range(0, len(tokens), max_tokens)]

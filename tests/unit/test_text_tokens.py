@@ -1,0 +1,112 @@
+"""Tokens: what is a word, in which case and form, in English and Korean."""
+
+import unicodedata
+
+import pyarrow as pa
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embtrain.text import TextRules, tokenise
+
+ENGLISH = TextRules(language="en")
+KOREAN = TextRules(language="ko")
+WHITESPACE = TextRules(tokenizer="whitespace")
+
+# Characters that every version of Unicode since 3.2 knows: Python's tables and Arrow's differ in age.
+old_characters = st.characters(exclude_categories=["Cs"]).filter(
+    lambda character: unicodedata.ucd_3_2_0.category(character) != "Cn"
+)
+texts = st.text(old_characters | st.sampled_from(" '\u2019.,-aAéß가"), max_size=40)
+rules = st.sampled_from([ENGLISH, KOREAN, WHITESPACE, TextRules(lowercase=False)])
+
+
+def tokens(text, rules=ENGLISH):
+    return tokenise(pa.array([text], pa.string()), rules).to_pylist()[0]
+
+
+def test_punctuation_is_dropped():
+    assert tokens('"Stop!" (she said), twice.') == ["stop", "she", "said", "twice"]
+
+
+def test_an_apostrophe_within_a_word_stays():
+    assert tokens("Don't") == ["don't"]
+
+
+@pytest.mark.parametrize("apostrophe", ["\u2019", "\u02bc", "\uff07"])
+def test_every_kind_of_apostrophe_is_written_alike(apostrophe):
+    assert tokens(f"don{apostrophe}t") == ["don't"]
+
+
+def test_quotes_are_no_apostrophes():
+    assert tokens("'tis the dogs' 'bone', rock 'n' roll") == ["tis", "the", "dogs", "bone", "rock", "n", "roll"]
+
+
+def test_letters_of_other_scripts_and_digits_are_words():
+    assert tokens("Ĉu Ünïcode 東京 Москва 42 ٣") == ["ĉu", "ünïcode", "東京", "москва", "42", "٣"]
+
+
+def test_an_identifier_is_taken_apart_at_its_underscores():
+    assert tokens("max_size") == ["max", "size"]
+
+
+def test_case_can_be_kept():
+    assert tokens("Red House", TextRules(lowercase=False)) == ["Red", "House"]
+
+
+def test_composed_and_decomposed_letters_give_the_same_token():
+    assert tokens("cafe\u0301 J\u030c") == ["café", "ǰ"]
+
+
+def test_korean_drops_the_quotes_before_a_particle():
+    assert tokens("\u2018기생충\u2019은 '영화'가 아니다.", KOREAN) == ["기생충", "은", "영화", "가", "아니다"]
+
+
+def test_korean_jamo_are_composed_to_syllables():
+    assert tokens(unicodedata.normalize("NFD", "한국어를 배운다"), KOREAN) == ["한국어를", "배운다"]
+
+
+def test_whitespace_tokens_are_taken_as_they_are():
+    assert tokens("don't , stop\u00a0! x_1\u3000(y)", WHITESPACE) == ["don't", ",", "stop", "!", "x_1", "(y)"]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "'", "—"])
+def test_a_text_without_words_has_no_tokens(text):
+    assert tokens(text) == []
+
+
+def test_a_slice_of_an_array_gives_the_tokens_of_the_slice():
+    array = pa.array(["one two", "three", "four five"])
+    assert tokenise(array.slice(1, 2), ENGLISH).to_pylist() == [["three"], ["four", "five"]]
+
+
+@given(texts, rules)
+def test_tokens_match_the_reference(text, rules):
+    assert tokens(text, rules) == reference.tokenise(text, rules.language, rules.tokenizer, lowercase=rules.lowercase)
+
+
+@given(texts, rules)
+def test_tokens_are_tokens_of_themselves(text, rules):
+    found = tokens(text, rules)
+    assert tokens(" ".join(found), rules) == found
+
+
+@given(st.text(), rules)
+def test_no_token_is_empty_or_holds_white_space(text, rules):
+    assert all(token and not any(c.isspace() for c in token) for token in tokens(text, rules))
+
+
+@given(texts)
+def test_no_token_has_a_letter_with_a_lower_case(text):
+    assert all(token == "".join(c.lower()[0] for c in token) for token in tokens(text))
+
+
+@given(texts, rules)
+def test_every_token_is_in_normal_form_c(text, rules):
+    assert all(unicodedata.is_normalized("NFC", token) for token in tokens(text, rules))
+
+
+@given(st.lists(texts), rules)
+def test_tokens_do_not_depend_on_the_batch(batch, rules):
+    assert tokenise(pa.array(batch, pa.string()), rules).to_pylist() == [tokens(text, rules) for text in batch]
