@@ -34,7 +34,7 @@ class ServedVectors(PythonModel):
 
     ``task="vector"`` gives an array ``(rows, D)`` float32; ``nearest``, and ``analogy`` (*a* is to *b* as *c* is to
     what), a table of lists ``words`` and ``similarities`` of at most ``topn``. An unknown word is an error; with
-    ``unknown="skip"`` it has a vector of NaN, or empty lists. So has a null.
+    ``unknown="skip"`` it has a vector of zeros, or empty lists. So has a null.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -57,7 +57,7 @@ class ServedVectors(PythonModel):
             self._refuse_unknown(questions)
         answerable = [words for words, is_known in zip(questions, known, strict=True) if is_known]
         if asked["task"] == "vector":
-            vectors = np.full((len(questions), self.vectors.vector_size), np.nan, dtype=np.float32)
+            vectors = np.zeros((len(questions), self.vectors.vector_size), dtype=np.float32)
             vectors[known] = self.vectors[[word for (word,) in answerable]]
             return vectors
         answers = iter(self._similar(answerable, asked["topn"]))
@@ -85,12 +85,13 @@ def _questions(table: pd.DataFrame, task: str) -> list[list[str]]:
             f"there is no task {task!r}; expected one of {', '.join(COLUMNS)}"
         )
     columns = COLUMNS[task]
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
+    if not set(columns) <= set(table.columns):
+        found = ", ".join(map(str, table.columns)) or "none"
         raise MlflowException.invalid_parameter_value(
-            f"the task {task!r} reads the columns {', '.join(columns)}; found {', '.join(map(str, table.columns))}"
+            f"the task {task!r} reads the columns {', '.join(columns)}; found {found}"
         )
-    rows: list[list[str]] = table[columns].fillna("").to_numpy().tolist()
+    # MLflow makes a single row of a dictionary of lists; explode makes rows of it again.
+    rows: list[list[str]] = table[columns].explode(columns).fillna("").to_numpy().tolist()
     return rows
 
 
