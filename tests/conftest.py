@@ -1,0 +1,24 @@
+"""What tests share: one small Spark session, started when the first test asks for it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """Give a local session on two cores that starts quickly; its workers import this repository."""
+    pytest.importorskip("pyspark", reason="Spark is an extra: pip install -e '.[spark]'")
+    from embtrain.config import SparkSettings
+    from pipelines.session import spark_session
+
+    # Compiling thoroughly does not pay for jobs of milliseconds.
+    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
+    os.environ["PYTHONPATH"] = str(ROOT)
+    settings = SparkSettings(master="local[2]", driver_memory="1g", partitions=2)
+    with spark_session(settings, app="tests") as session:
+        session.sparkContext.setLogLevel("ERROR")
+        yield session
