@@ -141,9 +141,12 @@ def train(conf: str, overrides: Sequence[str]) -> None:
 
 
 def _train(settings: Settings) -> None:
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
     from embtrain import workflow
 
-    version = workflow.train(settings)
+    with logging_redirect_tqdm():  # lines of the log appear above the progress bar, not in it
+        version = workflow.train(settings)
     if version:
         click.echo(version)
 
