@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embtrain.errors import FormatError
-from embtrain.evaluation.case import ids_by_upper_case
-from embtrain.evaluation.lines import numbered_lines
+from embtrain.evaluation.sets import ids_by_upper_case, numbered_lines
 from embtrain.vectors import Vectors
 
 Question = tuple[str, str, str, str]

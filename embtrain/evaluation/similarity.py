@@ -14,8 +14,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from embtrain.errors import FormatError
-from embtrain.evaluation.case import ids_by_upper_case
-from embtrain.evaluation.lines import numbered_lines
+from embtrain.evaluation.sets import ids_by_upper_case, numbered_lines
 from embtrain.vectors import Vectors
 
 Pair = tuple[str, str, float]

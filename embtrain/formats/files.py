@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -75,15 +75,3 @@ def finished(path: Path) -> Iterator[Path]:
         else:
             unfinished.unlink(missing_ok=True)
         raise
-
-
-def words_to_write(words: Sequence[str], path: Path) -> pa.Array:
-    """Return words as Arrow strings.
-
-    Raises:
-        FormatError: if a word has no UTF-8 form (a lone surrogate).
-    """
-    try:
-        return pa.array(words, pa.string())
-    except UnicodeEncodeError as error:
-        raise FormatError(f"cannot write {path}: {error}") from None

@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from embtrain.errors import FormatError
-from embtrain.formats.files import words_to_write
-from embtrain.formats.separators import check_no_blanks
+from embtrain.formats.words import check_no_blanks, utf8_words
 from embtrain.vectors import Vectors
 
 _LINES_AT_A_TIME = 4096
@@ -27,7 +26,7 @@ def write_lines(vectors: Vectors, file: IO[bytes], path: Path) -> None:
     Raises:
         FormatError: if a word holds a blank.
     """
-    words = words_to_write(vectors.index_to_key, path)
+    words = utf8_words(vectors.index_to_key, path)
     check_no_blanks(words, path)
     for start in range(0, len(vectors), _LINES_AT_A_TIME):
         rows = vectors.matrix[start : start + _LINES_AT_A_TIME]

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from embtrain.errors import FormatError
-from embtrain.formats.files import errors_named, finished, words_to_write
+from embtrain.formats.files import errors_named, finished
+from embtrain.formats.words import utf8_words
 from embtrain.vectors import Floats, Vectors
 
 _ROWS_AT_A_TIME = 2**16
@@ -23,7 +24,7 @@ def write(vectors: Vectors, path: Path) -> None:
     Raises:
         FormatError: if a word has no UTF-8 form.
     """
-    words = words_to_write(vectors.index_to_key, path)
+    words = utf8_words(vectors.index_to_key, path)
     counts = pa.nulls(len(words), pa.int64()) if vectors.counts is None else pa.array(vectors.counts)
     vector_type = pa.list_(pa.float32(), vectors.vector_size)
     schema = pa.schema([("word", pa.string()), ("count", pa.int64()), ("vector", vector_type)])

@@ -17,7 +17,8 @@ from safetensors.numpy import load_file, save_file
 
 import embtrain
 from embtrain.errors import FormatError
-from embtrain.formats.files import errors_named, finished, words_to_write
+from embtrain.formats.files import errors_named, finished
+from embtrain.formats.words import utf8_words
 from embtrain.schema import VOCABULARY
 from embtrain.vectors import Floats, Vectors
 
@@ -36,7 +37,7 @@ def write(vectors: Vectors, path: Path) -> None:
         raise FormatError(f"{path} exists already; delete it, or choose the name of a new folder")
     columns = [
         pa.array(np.arange(len(vectors), dtype=np.int32)),
-        words_to_write(vectors.index_to_key, path),
+        utf8_words(vectors.index_to_key, path),
         pa.nulls(len(vectors), pa.int64()) if vectors.counts is None else pa.array(vectors.counts),
     ]
     with finished(path) as folder:

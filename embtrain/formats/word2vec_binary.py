@@ -13,9 +13,9 @@ from typing import IO
 import numpy as np
 
 from embtrain.errors import FormatError
-from embtrain.formats.files import reading, words_to_write, writing
+from embtrain.formats.files import reading, writing
 from embtrain.formats.header import header_line, read_header
-from embtrain.formats.separators import check_no_blanks
+from embtrain.formats.words import check_no_blanks, utf8_words
 from embtrain.vectors import Vectors
 
 _LINE_END = b"\n"[0]
@@ -27,7 +27,7 @@ def write(vectors: Vectors, path: Path) -> None:
     Raises:
         FormatError: if a word holds a blank.
     """
-    check_no_blanks(words_to_write(vectors.index_to_key, path), path)
+    check_no_blanks(utf8_words(vectors.index_to_key, path), path)
     with writing(path) as file:
         file.write(header_line(vectors))
         for word, vector in zip(vectors.index_to_key, vectors.matrix, strict=True):

@@ -1,11 +1,12 @@
-"""Evaluation sets are small text files; this reads their lines."""
+"""What evaluation sets have in common: small text files, whose words are looked up whatever their case."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from embtrain.errors import FormatError
+from embtrain.vectors import Vectors
 
 
 def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
@@ -23,3 +24,14 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield number, line
+
+
+def ids_by_upper_case(vectors: Vectors, restrict_vocabulary: int) -> Mapping[str, int]:
+    """Return the id of each upper-cased word among the most frequent; of several, the most frequent's.
+
+    As gensim does by default.
+    """
+    ids: dict[str, int] = {}
+    for index, word in enumerate(vectors.index_to_key[:restrict_vocabulary]):
+        ids.setdefault(word.upper(), index)
+    return ids

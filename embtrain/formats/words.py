@@ -1,7 +1,8 @@
-"""Formats that set words apart by blanks cannot hold a word with a blank in it."""
+"""Words on their way into a file: what a format cannot hold is refused before anything is written."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +14,20 @@ from embtrain.errors import FormatError
 _UNFIT = r"^$|[ \t\n\v\f\r]"
 
 
+def utf8_words(words: Sequence[str], path: Path) -> pa.Array:
+    """Return words as Arrow strings; ``path`` is for messages.
+
+    Raises:
+        FormatError: if a word has no UTF-8 form (a lone surrogate).
+    """
+    try:
+        return pa.array(words, pa.string())
+    except UnicodeEncodeError as error:
+        raise FormatError(f"cannot write {path}: {error}") from None
+
+
 def check_no_blanks(words: pa.Array, path: Path) -> None:
-    """Refuse words that are empty or hold a blank or line end.
+    """Refuse words that are empty or hold a blank or line end, for formats in which these end a word.
 
     Raises:
         FormatError: naming the first such word.
