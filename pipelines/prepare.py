@@ -22,7 +22,7 @@ from embtrain.text import TextRules
 from pipelines.sentences import build_sentences, tokenise_documents
 from pipelines.sequences import encode_sentences
 from pipelines.session import one_task_per_file
-from pipelines.sources import describe, list_files, read_documents
+from pipelines.sources import describe, explained_read_errors, list_files, read_documents
 from pipelines.store import Stage, StoredTable, provide, writable_folder
 from pipelines.unigram import build_unigram
 from pipelines.vocabulary import build_vocabulary, count_tokens
@@ -49,7 +49,8 @@ def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
         raise ConfigError("corpus is missing: prepare needs corpus.paths, the files to read")
     location = writable_folder(settings.snapshot_location)
     tables_session = one_task_per_file(spark)
-    sentences = provide(location, _sentences_stage(spark, settings.corpus, settings.spark.partitions))
+    with explained_read_errors():
+        sentences = provide(location, _sentences_stage(spark, settings.corpus, settings.spark.partitions))
     vocabulary = provide(location, _vocabulary_stage(tables_session, sentences, settings.vocabulary))
     unigram = provide(location, _unigram_stage(tables_session, vocabulary, settings))
     sequences = provide(location, _sequences_stage(tables_session, SEQUENCES, sentences, vocabulary))

@@ -18,13 +18,17 @@ _LOCAL = {
     "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
 }
 
-# What speed depends on; an option given to spark-submit comes first.
+# What speed and the same files everywhere depend on; an option given to spark-submit comes first.
 _SQL = {
     # Rows of a batch for Python: bounded by bytes, since documents are of any length.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(16 << 20),
-    "spark.sql.parquet.compression.codec": "zstd",
+    # Plans stay as they are written: a table's files do not depend on what Spark finds on the way, and what is
+    # observed of an empty corpus is not lost with the step that Spark would skip.
+    "spark.sql.adaptive.enabled": "false",
 }
+
+_SHUFFLE = "spark.sql.shuffle.partitions"
 
 
 def spark_session(settings: SparkSettings, app: str) -> SparkSession:
@@ -49,7 +53,7 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
         local = _LOCAL if master.startswith("local") else {}
         builder = builder.master(master).config(map={"spark.driver.memory": settings.driver_memory, **local})
     spark = builder.getOrCreate()
-    _set_missing(spark, {**_SQL, "spark.sql.shuffle.partitions": str(settings.partitions)})
+    _set_missing(spark, {**_SQL, _SHUFFLE: str(settings.partitions)})
     return spark
 
 
@@ -60,7 +64,8 @@ def one_task_per_file(spark: SparkSession) -> SparkSession:
     files written from a table are the same on every cluster.
     """
     session = spark.newSession()
-    _set_missing(session, _SQL)
+    for name in (*_SQL, _SHUFFLE):
+        session.conf.set(name, spark.conf.get(name))
     # Opening a file is said to cost as much as a task may read at most: so it reads one, and all of it.
     most = str(1 << 40)
     session.conf.set("spark.sql.files.maxPartitionBytes", most)

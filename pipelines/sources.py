@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,6 +62,25 @@ def read_documents(spark: SparkSession, files: list[SourceFile], corpus: CorpusS
         return documents
     # Few files, or one compressed file that only one task can read: spread its lines by hash, at once.
     return documents.repartition(4 * parallelism, "text")
+
+
+@contextmanager
+def explained_read_errors() -> Iterator[None]:
+    """Say in one sentence which file Spark could not read, and why.
+
+    Raises:
+        CorpusError: instead of the error that holds Java's stack trace.
+    """
+    try:
+        yield
+    except Py4JJavaError as error:
+        cause = error.java_exception
+        found = re.search(r"FAILED_READ_FILE.* reading file (\S+?)\.?\s", cause.toString())
+        if not found:
+            raise
+        while cause.getCause():
+            cause = cause.getCause()
+        raise CorpusError(f"cannot read {found[1]}: {cause.getMessage()}; repair it or take it away") from None
 
 
 def _files_of(spark: SparkSession, path: str) -> list[SourceFile]:

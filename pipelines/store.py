@@ -109,9 +109,20 @@ def provide(location: Location, stage: Stage) -> StoredTable:
 
 
 def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, Any]) -> Manifest:
-    stage.build().write.options(compression="zstd", **stage.options).parquet(str(folder))
+    try:
+        stage.build().write.options(compression="zstd", **stage.options).parquet(str(folder))
+        manifest = _describe(folder, stage, version, made_from)
+        stage.check(manifest)
+    except Exception:
+        folder.remove()
+        raise
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _describe(folder: Location, stage: Stage, version: str, made_from: dict[str, Any]) -> Manifest:
     parts = read_parts(folder, stage.table)
-    manifest = Manifest(
+    return Manifest(
         table=stage.table.name,
         fingerprint=version,
         rows=sum(sum(part.row_groups) for part in parts),
@@ -120,13 +131,6 @@ def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, An
         made_from=made_from,
         measures={name: value for observation in stage.observed for name, value in observation.get.items()},
     )
-    try:
-        stage.check(manifest)
-    except Exception:
-        folder.remove()
-        raise
-    write_manifest(folder, manifest)
-    return manifest
 
 
 def _count_list_items(folder: Location, table: Table) -> int | None:
