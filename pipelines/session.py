@@ -65,7 +65,7 @@ def one_task_per_file(spark: SparkSession) -> SparkSession:
     """
     session = spark.newSession()
     for name in (*_SQL, _SHUFFLE):
-        session.conf.set(name, spark.conf.get(name))
+        session.conf.set(name, str(spark.conf.get(name)))
     # Opening a file is said to cost as much as a task may read at most: so it reads one, and all of it.
     most = str(1 << 40)
     session.conf.set("spark.sql.files.maxPartitionBytes", most)
