@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import two_topics, write_snapshot
 
+from corpora import two_topics, write_snapshot
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import CbowSettings, SgnsSettings, TrainSettings
 from embtrain.data.sequences import SequenceTable

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from embtrain.kernels.cbow import train_cbow
 from embtrain.kernels.sampling import fill_alias_table
 from embtrain.kernels.scratch import Scratch, aligned_rows

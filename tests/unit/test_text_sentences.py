@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference
 from embtrain.text import TextRules, sentences, tokenise
 
 ENGLISH = TextRules()

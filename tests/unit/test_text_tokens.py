@@ -4,10 +4,10 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference
 from embtrain.text import TextRules, tokenise
 
 ENGLISH = TextRules(language="en")
