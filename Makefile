@@ -9,6 +9,8 @@ SHELL := bash
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
+# MLflow and Spark start programs by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALLED := .venv/installed
 
 help:  ## list these targets
