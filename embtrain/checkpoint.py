@@ -69,7 +69,8 @@ class Checkpoint:
         """Fill the arrays from the checkpoint; return its position and notes, or None where there is none.
 
         Raises:
-            CheckpointError: if it is damaged, or belongs to another run; then the arrays are as before.
+            CheckpointError: if it is damaged, or belongs to another run; then the arrays are as before. Also if the
+                folder cannot be made.
         """
         advice = f"delete the folder {self.folder} to start anew, or set train.checkpoint to another"
         record = self._read_record(advice)
@@ -101,11 +102,15 @@ class Checkpoint:
     def _read_record(self, advice: str) -> dict[str, Any] | None:
         path = self.folder / RECORD
         try:
+            # Made now, so that a folder that cannot be does not end a run at its first checkpoint.
+            self.folder.mkdir(parents=True, exist_ok=True)
             record = json.loads(path.read_text("utf-8"))
             complete = {"position", "state", "belongs_to", "notes"} <= record.keys()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, AttributeError) as error:
+        except OSError as error:
+            raise CheckpointError(f"cannot keep checkpoints in {self.folder}: {error}") from None
+        except (ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} is damaged: {error}; {advice}") from None
         if not complete:
             raise CheckpointError(f"{path} is damaged: it lacks entries; {advice}")

@@ -102,7 +102,10 @@ def connect(uri: str | None = None) -> mlflow.MlflowClient:
     in_use = mlflow.get_tracking_uri() if connected else TrackSettings().uri
     uri = chosen or uri or in_use
     if uri.startswith(_SQLITE):
-        _check_writable(Path(uri.removeprefix(_SQLITE)))
+        # Absolute, since MLflow keeps a connection per address, whatever folder that was once relative to.
+        database = Path(uri.removeprefix(_SQLITE)).absolute()
+        _check_writable(database)
+        uri = f"{_SQLITE}{database}"
     mlflow.set_tracking_uri(uri)
     if not chosen:
         # MLflow sets the variable for its subprocesses; the next call would take it for the user's choice.

@@ -12,9 +12,13 @@ WORDS_PER_TOPIC = 12
 
 
 def write_snapshot(folder, sequences, tokens, *, rows_per_group=50, held_out=()):
-    """Write a snapshot of sequences of ids; rows_per_group sequences make a row group."""
+    """Write a snapshot of sequences of ids, renumbered by count; rows_per_group sequences make a row group."""
     flat = [token_id for sequence in sequences for token_id in sequence]
     counts = np.bincount(np.array(flat, np.int64), minlength=len(tokens))
+    by_count = np.argsort(-counts, kind="stable")
+    new_id = np.argsort(by_count).astype(np.int32)
+    sequences, held_out = ([new_id[list(ids)] for ids in table] for table in (sequences, held_out))
+    tokens, counts = [tokens[i] for i in by_count], counts[by_count]
     probability = counts**0.75 / max(1, (counts**0.75).sum())
     ids = np.arange(len(tokens), dtype=np.int32)
     tables = {

@@ -20,12 +20,22 @@ from embtrain.manifest import Snapshot
 from embtrain.schema import SEQUENCES, Table
 
 
+PIECE_TOKENS = 1 << 16
+READ_BYTES = 1 << 16
+"""A row group is decoded in pieces of so many tokens, from reads of so many bytes."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Sequences of token ids, end to end: sequence i is ``ids[offsets[i]:offsets[i + 1]]``."""
 
     ids: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Make both arrays read-only, as Arrow's are: numba compiles a kernel anew for arrays that are not."""
+        self.ids.flags.writeable = False
+        self.offsets.flags.writeable = False
 
     @property
     def longest(self) -> int:
@@ -57,6 +67,8 @@ class SequenceTable:
     def __init__(self, snapshot: Snapshot, vocab_size: int, table: Table = SEQUENCES) -> None:
         self._folder, self.manifest = snapshot.table(table)
         self._vocab_size = vocab_size
+        # One thread for all epochs: each new one would get memory of its own from the allocator.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="read")
         self.row_groups = [group for part in self.manifest.parts for group in self._groups_of(part.name)]
 
     @property
@@ -71,13 +83,12 @@ class SequenceTable:
 
     def blocks(self, groups: list[RowGroup]) -> Iterator[Block]:
         """Read row groups one after the other, one ahead of the caller."""
-        with ThreadPoolExecutor(1, thread_name_prefix="read") as reader:
-            ahead = [reader.submit(self.read, group) for group in groups[:1]]
-            for following in [*groups[1:], None]:
-                block = ahead.pop().result()
-                if following:
-                    ahead.append(reader.submit(self.read, following))
-                yield block
+        ahead = [self._reader.submit(self.read, group) for group in groups[:1]]
+        for following in [*groups[1:], None] if groups else []:
+            block = ahead.pop().result()
+            if following:
+                ahead.append(self._reader.submit(self.read, following))
+            yield block
 
     def read(self, group: RowGroup) -> Block:
         """Read one row group.
@@ -87,19 +98,34 @@ class SequenceTable:
         """
         where = f"row group {group.index} of {self._folder / group.part}"
         try:
-            with pq.ParquetFile(f"{self._folder.path}/{group.part}", filesystem=self._folder.filesystem) as file:
-                column = file.read_row_group(group.index, columns=["ids"], use_threads=False).column(0)
+            block = self._decode(group)
         except (pa.ArrowException, OSError) as error:
             raise SnapshotError(f"cannot read {where}: {error}; run prepare again") from None
-        sequences = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        ids = sequences.flatten().to_numpy()
-        offsets = sequences.offsets.to_numpy().astype(np.int64)
+        ids = block.ids
         if ids.size and not (ids.min() >= 0 and ids.max() < self._vocab_size):
             raise SnapshotError(
                 f"{where} holds ids {ids.min()} to {ids.max()}, but the vocabulary has {self._vocab_size} tokens; "
                 "the tables do not belong together: run prepare again"
             )
-        return Block(ids, offsets - offsets[0])
+        return block
+
+    def _decode(self, group: RowGroup) -> Block:
+        """Decode a row group piece by piece, so that no more than its ids are held at once."""
+        ids, lengths, filled = np.empty(group.tokens, np.int32), [np.zeros(1, np.int64)], 0
+        path = f"{self._folder.path}/{group.part}"
+        with pq.ParquetFile(path, filesystem=self._folder.filesystem, buffer_size=READ_BYTES) as file:
+            rows = file.metadata.row_group(group.index).num_rows
+            pieces = file.iter_batches(
+                max(1, PIECE_TOKENS * rows // max(1, group.tokens)), [group.index], columns=["ids"], use_threads=False
+            )
+            for piece in pieces:
+                sequences = piece.column(0)
+                tokens = sequences.flatten().to_numpy()
+                ids[filled : filled + tokens.size] = tokens
+                filled += tokens.size
+                lengths.append(np.diff(sequences.offsets.to_numpy()).astype(np.int64))
+        pa.default_memory_pool().release_unused()  # else it keeps as much again as the matrices of a small model
+        return Block(ids[:filled], np.cumsum(np.concatenate(lengths)))
 
     def _groups_of(self, part: str) -> list[RowGroup]:
         metadata = pq.read_metadata(f"{self._folder.path}/{part}", filesystem=self._folder.filesystem)

@@ -38,7 +38,7 @@ class Vocabulary:
         """Read both tables.
 
         Raises:
-            SnapshotError: if one is absent or damaged, or their ids are not 0, 1, 2, … alike.
+            SnapshotError: if one is absent or damaged, their ids are not 0, 1, 2, … alike, or not by descending count.
         """
         vocabulary, unigram = _read_by_id(snapshot, VOCABULARY), _read_by_id(snapshot, UNIGRAM)
         if vocabulary.num_rows != unigram.num_rows:
@@ -46,9 +46,12 @@ class Vocabulary:
                 f"the snapshot {snapshot.location} has {vocabulary.num_rows} tokens, but probabilities "
                 f"for {unigram.num_rows}; run prepare again"
             )
+        counts = vocabulary.column("count").to_numpy()
+        if (np.diff(counts) > 0).any():
+            raise SnapshotError(f"the vocabulary of {snapshot.location} must be by descending count; run prepare again")
         return cls(
             tokens=vocabulary.column("token").to_pylist(),
-            counts=vocabulary.column("count").to_numpy(),
+            counts=counts,
             keep_probability=unigram.column("keep_probability").to_numpy(),
             negative_probability=unigram.column("negative_probability").to_numpy(),
         )

@@ -15,7 +15,8 @@ word stands twice among the predicting rows, one of its steps is lost, as betwee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from llvmlite import ir
 from numba import types
@@ -109,7 +110,7 @@ def _update(
             lanes.store(builder, value, builder.add(row, offset))
 
 
-def _predict(num_rows: int, *, separate_step: bool) -> Callable[..., None]:
+def _predict(num_rows: int, *, separate_step: bool) -> Any:
     """Make the intrinsic for so many predicting rows."""
 
     @intrinsic

@@ -1,0 +1,189 @@
+"""SGNS and CBOW against gensim: the same text, settings and threads, in turn, each in a fresh process.
+
+Time is that of training alone: neither side's includes reading the vocabulary; ours includes reading the
+snapshot's row groups, gensim's reading its corpus file. Kernels are compiled, and on neither side is that timed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import harness
+import numpy as np
+
+THREADS, EPOCHS, DIM, WINDOW, NEGATIVES, MIN_COUNT, SAMPLE = 2, 5, 100, 5, 5, 5, 1e-4
+CORPUS, CORPUS_TOKENS = "corpora/enwiki-100m.txt.gz", 16_938_139
+EVALUATION = {
+    "similarity": ["eval/en/EN-WS-353-ALL.txt", "eval/en/EN-SIMLEX-999.txt"],
+    "analogy": ["eval/en/questions-words.txt"],
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one side did: corpus words per second, quality in points of 100, peak memory of training in bytes."""
+
+    words_per_second: float
+    quality: dict[str, float]
+    memory: float
+
+
+def contest(name: str, model: dict[str, Any], *, rounds: int, quiet: bool) -> None:
+    """Run both sides ``rounds`` times, print every figure and the result.
+
+    Args:
+        name: of the benchmark.
+        model: settings of embtrain's model; gensim gets the same.
+        rounds: each with another seed.
+        quiet: print the JSON alone.
+    """
+    harness.require("gensim")
+    harness.data_file(CORPUS)
+    snapshot = harness.in_fresh_process(prepare)
+    entries: dict[str, list[Entry]] = {"gensim": [], "embtrain": []}
+    for seed in range(1, rounds + 1):
+        entries["gensim"].append(harness.in_fresh_process(train_gensim, model, seed))
+        entries["embtrain"].append(harness.in_fresh_process(train_embtrain, snapshot, model, seed))
+        for side, latest in entries.items():
+            harness.say(f"round {seed}  {side:9s} {_describe(latest[-1])}", quiet=quiet)
+    ours, peer = (statistics.median(e.words_per_second for e in entries[side]) for side in ("embtrain", "gensim"))
+    quality = {"ours": _mean_quality(entries["embtrain"]), "peer": _mean_quality(entries["gensim"])}
+    for side, values in quality.items():
+        harness.say(f"mean quality, {side}: {values}", quiet=quiet)
+    unit = "corpus words/s"
+    harness.finish(harness.Result(name, unit, ours, peer, "gensim corpus_file", ours / peer, quality))
+
+
+def prepare() -> str:
+    """Return the snapshot of the corpus; Spark makes it the first time."""
+    from embtrain.config import CorpusSettings, Settings
+    from pipelines.prepare import prepare as prepare_snapshot
+    from pipelines.session import spark_session
+
+    location = str(harness.WORK / "enwiki-100m")
+    # All sentences are for training, and none is dropped as a duplicate: gensim gets just the same.
+    corpus = CorpusSettings(
+        paths=[str(harness.data_file(CORPUS))], tokenizer="whitespace", held_out=0, deduplicate=False
+    )
+    settings = Settings(name="enwiki-100m", snapshot=location, corpus=corpus)
+    with spark_session(settings.spark, app="benchmark") as spark:
+        prepare_snapshot(spark, settings)
+    return location
+
+
+def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
+    """Train here; memory is what the process grows by once imports and kernels are there."""
+    from embtrain.checkpoint import Checkpoint, Position
+    from embtrain.config import Settings, TrainSettings
+    from embtrain.data.sequences import SequenceTable
+    from embtrain.data.vocabulary import Vocabulary
+    from embtrain.distributed import Group, Replicas
+    from embtrain.manifest import Snapshot
+    from embtrain.models.build import build_model
+    from embtrain.train import Training
+
+    shape = {"dim": DIM, "window": WINDOW, "num_negatives": NEGATIVES}
+    settings = Settings(name="benchmark", model={**model, **shape}, train=TrainSettings(epochs=EPOCHS, seed=seed))
+    opened = Snapshot.open(snapshot)
+    vocabulary = Vocabulary.read(opened)
+    sequences = SequenceTable(opened, len(vocabulary))
+    _compile(settings)
+    with harness.peak_memory() as grown:
+        trained = build_model(settings.model, vocabulary, threads=THREADS, seed=seed)
+        training = Training(
+            model=trained,
+            sequences=sequences,
+            held_out=None,
+            settings=settings.train,
+            learning_rate=settings.model.learning_rate,
+            group=Group(),
+            replicas=Replicas(Group(), {}, np.ones(0, np.float32)),
+            checkpoint=Checkpoint(harness.WORK / "checkpoint", {}),
+            observe=lambda _: None,
+            advance=lambda _: None,
+        )
+        started = time.perf_counter()
+        training.run(Position())
+        seconds = time.perf_counter() - started
+        memory = grown()
+    return Entry(EPOCHS * CORPUS_TOKENS / seconds, _quality(vocabulary.tokens, trained.vectors()), memory)
+
+
+def train_gensim(model: dict[str, Any], seed: int) -> Entry:
+    """Train with gensim from a plain file, its fastest way."""
+    from gensim.models import Word2Vec
+
+    plain = _plain_text()
+    peer = Word2Vec(
+        vector_size=DIM,
+        window=WINDOW,
+        negative=NEGATIVES,
+        sample=SAMPLE,
+        min_count=MIN_COUNT,
+        alpha=model["learning_rate"],
+        workers=THREADS,
+        sg=int(model["type"] == "sgns"),
+        seed=seed,
+    )
+    peer.build_vocab(corpus_file=str(plain))
+    with harness.peak_memory() as grown:
+        started = time.perf_counter()
+        peer.train(
+            corpus_file=str(plain), total_words=peer.corpus_total_words, total_examples=peer.corpus_count, epochs=EPOCHS
+        )
+        seconds = time.perf_counter() - started
+        # The matrices were there before the training; ours are counted, so its are too.
+        memory = grown() + peer.wv.vectors.nbytes + peer.syn1neg.nbytes
+    return Entry(EPOCHS * CORPUS_TOKENS / seconds, _quality(peer.wv.index_to_key, peer.wv.vectors), memory)
+
+
+def _compile(settings: Any) -> None:
+    """Let the kernels be compiled, or loaded, on two words."""
+    from embtrain.data.sequences import Block
+    from embtrain.data.vocabulary import Vocabulary
+    from embtrain.models.build import build_model
+
+    toy = Vocabulary(["a", "b"], np.array([1, 1]), np.ones(2), np.full(2, 0.5))
+    block = Block(np.array([0, 1], np.int32), np.array([0, 2], np.int64))
+    list(build_model(settings.model, toy, threads=THREADS, seed=1).train(block, lambda _: 0.1, 1))
+
+
+def _plain_text() -> Path:
+    plain = harness.WORK / "enwiki-100m.txt"
+    if not plain.exists():
+        harness.WORK.mkdir(parents=True, exist_ok=True)
+        unfinished = plain.with_suffix(".unfinished")
+        with gzip.open(harness.data_file(CORPUS)) as packed, unfinished.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+        unfinished.rename(plain)
+    return plain
+
+
+def _quality(words: list[str], matrix: np.ndarray) -> dict[str, float]:
+    from embtrain.config import EvaluateSettings
+    from embtrain.evaluation import evaluate
+    from embtrain.vectors import Vectors
+
+    files = {kind: [str(harness.data_file(name)) for name in names] for kind, names in EVALUATION.items()}
+    metrics = evaluate(Vectors(words, matrix), EvaluateSettings(**files)).metrics()
+    wanted = ("similarity/EN-WS-353-ALL", "similarity/EN-SIMLEX-999", "analogy/questions-words")
+    return {name.split("/")[1]: 100 * metrics[name] for name in wanted}
+
+
+def _mean_quality(entries: list[Entry]) -> dict[str, float]:
+    return {name: round(statistics.mean(e.quality[name] for e in entries), 1) for name in entries[0].quality}
+
+
+def _describe(entry: Entry) -> str:
+    matrices = 2 * DIM * 4 * 67_890
+    quality = "  ".join(f"{name} {value:.1f}" for name, value in entry.quality.items())
+    return (
+        f"{entry.words_per_second / 1e6:6.2f} M words/s  {quality}  "
+        f"memory {entry.memory / 1e6:.0f} MB ({entry.memory / matrices:.2f} x both matrices)"
+    )
