@@ -12,7 +12,15 @@ from embtrain.kernels.compilation import inlined, kernel
 from embtrain.kernels.prediction import TARGETS, predict_to_step
 from embtrain.kernels.rows import add_to_rows, sum_rows
 from embtrain.kernels.sampling import start_random, subsample
-from embtrain.kernels.windows import draw_ahead, lay_targets, lay_window, prefetch_first, prefetch_next, six_targets
+from embtrain.kernels.windows import (
+    draw_ahead,
+    lay_rates,
+    lay_targets,
+    lay_window,
+    prefetch_first,
+    prefetch_next,
+    six_targets,
+)
 
 SPARE, MEAN, STEP, FURTHER_STEP = range(4)
 """What the spare rows are for."""
@@ -69,6 +77,7 @@ def train_cbow(
     row_bytes, chunks = np.int64(input_rows.shape[1] * 4), np.int64(input_rows.shape[1] // 16)
     rows_in, rows_out, spare = input_rows.ctypes.data, output_rows.ctypes.data, spare_rows[SPARE].ctypes.data
     loss[:] = 0.0
+    lay_rates(rates, num_negatives, learning_rate)
     predictions = 0
     state = draw_ahead(drawn, num_negatives, start_random(seed), alias_threshold, alias_id, rows_out, row_bytes, chunks)
     for sequence in range(offsets.size - 1):
@@ -83,9 +92,17 @@ def train_cbow(
             if num_contexts == 0:
                 continue
             center = np.int64(kept[position])
-            lay_targets(center, drawn, num_negatives, learning_rate, rows_out, row_bytes, spare, targets, rates)
+            special = lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
             predict_from_mean(
-                contexts, num_contexts, divide_gradient, targets, labels, rates, spare_rows, chunks, loss.ctypes.data
+                contexts,
+                num_contexts,
+                divide_gradient,
+                targets,
+                labels,
+                rates[special],
+                spare_rows,
+                chunks,
+                loss.ctypes.data,
             )
             predictions += 1
     return predictions, loss.sum()

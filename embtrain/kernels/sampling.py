@@ -46,8 +46,10 @@ def below(state, bound):
 @inlined
 def draw_negative(state, alias_threshold, alias_id):
     """Draw an id from an alias table with one random number (Walker, 1977)."""
-    slot = below(state, alias_id.size)
-    return slot if high_half(state) < alias_threshold[slot] else alias_id[slot]
+    slot = np.int64(below(state, alias_id.size))
+    other = np.int64(alias_id[slot])
+    # Arithmetic instead of a branch, which would be guessed wrong half of the time.
+    return other + (slot - other) * np.int64(high_half(state) < alias_threshold[slot])
 
 
 @inlined
@@ -57,9 +59,8 @@ def subsample(ids, first, last, keep_threshold, state, kept):
     for position in range(first, last):
         token_id = ids[position]
         state = next_random(state)
-        if high_half(state) <= keep_threshold[token_id]:
-            kept[count] = token_id
-            count += 1
+        kept[count] = token_id  # without a branch, as above; overwritten by the next where it is not kept
+        count += np.int64(high_half(state) <= keep_threshold[token_id])
     return count, state
 
 

@@ -31,7 +31,9 @@ class Scratch(NamedTuple):
     labels: npt.NDArray[np.float32]
     """1 for the true target and 0 for noise, per block of targets, for two predicting rows."""
     rates: npt.NDArray[np.float32]
+    """The learning rate, or -1 where there is no target, in the layout of labels; in two versions."""
     targets: npt.NDArray[np.int64]
+    """Addresses of the target rows; that of the first spare row where there is no target."""
     contexts: npt.NDArray[np.int64]
     kept: npt.NDArray[np.int32]
     drawn: npt.NDArray[np.int32]
@@ -42,14 +44,15 @@ class Scratch(NamedTuple):
         blocks = -(-(1 + num_negatives) // TARGETS)
         labels = aligned_rows(blocks, LANES)
         labels[0, [0, SLOTS]] = 1
-        rates = aligned_rows(blocks, LANES)
+        rates = aligned_rows(2 * blocks, LANES).reshape(2, blocks, LANES)
         rates[:] = -1
+        rows = aligned_rows(4, dim)
         return cls(
-            rows=aligned_rows(4, dim),
+            rows=rows,
             loss=aligned_rows(2, LANES).reshape(-1).view(np.float64),
             labels=labels,
             rates=rates,
-            targets=np.zeros(blocks * TARGETS, np.int64),
+            targets=np.full(blocks * TARGETS, rows.ctypes.data, np.int64),
             contexts=np.zeros(2 * window, np.int64),
             kept=np.zeros(longest, np.int32),
             drawn=np.zeros((2, num_negatives), np.int32),

@@ -12,7 +12,15 @@ import numpy as np
 from embtrain.kernels.compilation import inlined, kernel
 from embtrain.kernels.prediction import TARGETS, predict_1, predict_2, predict_4
 from embtrain.kernels.sampling import start_random, subsample
-from embtrain.kernels.windows import draw_ahead, lay_targets, lay_window, prefetch_first, prefetch_next, six_targets
+from embtrain.kernels.windows import (
+    draw_ahead,
+    lay_rates,
+    lay_targets,
+    lay_window,
+    prefetch_first,
+    prefetch_next,
+    six_targets,
+)
 
 
 @inlined
@@ -72,6 +80,7 @@ def train_skipgram(
     row_bytes, chunks = np.int64(input_rows.shape[1] * 4), np.int64(input_rows.shape[1] // 16)
     rows_in, rows_out, spare = input_rows.ctypes.data, output_rows.ctypes.data, spare_rows.ctypes.data
     loss[:] = 0.0
+    lay_rates(rates, num_negatives, learning_rate)
     pairs = 0
     state = draw_ahead(drawn, num_negatives, start_random(seed), alias_threshold, alias_id, rows_out, row_bytes, chunks)
     for sequence in range(offsets.size - 1):
@@ -84,7 +93,7 @@ def train_skipgram(
                 kept, count, position, window, dynamic_window, state, rows_in, row_bytes, contexts
             )
             center = np.int64(kept[position])
-            lay_targets(center, drawn, num_negatives, learning_rate, rows_out, row_bytes, spare, targets, rates)
-            predict_all(contexts, num_contexts, targets, labels, rates, chunks, loss.ctypes.data)
+            special = lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
+            predict_all(contexts, num_contexts, targets, labels, rates[special], chunks, loss.ctypes.data)
             pairs += num_contexts
     return pairs, loss.sum()

@@ -60,22 +60,40 @@ def lay_window(kept, count, position, window, dynamic_window, state, rows_in, ro
 
 
 @inlined
-def lay_targets(center, drawn, num_negatives, rate, rows_out, row_bytes, spare, targets, rates):
-    """Write the addresses and rates of a window's targets: the center, then the negatives in ``drawn[0]``.
-
-    Slots left over, and those of negatives that are the center, get the row ``spare`` and the rate ABSENT.
-    """
-    for block in range(targets.size // TARGETS):
+def lay_rates(rates, num_negatives, rate):
+    """Write the rates of all slots: ``rates[0]`` for windows without a negative that is the center."""
+    for block in range(rates.shape[1]):
         for k in range(TARGETS):
-            number = block * TARGETS + k
-            address, its_rate = spare, ABSENT
-            if number == 0:
-                address, its_rate = rows_out + center * row_bytes, rate
-            elif number <= num_negatives and drawn[0, number - 1] != center:
-                address, its_rate = rows_out + np.int64(drawn[0, number - 1]) * row_bytes, rate
-            targets[number] = address
-            rates[block, k] = its_rate
-            rates[block, SLOTS + k] = its_rate
+            its_rate = rate if block * TARGETS + k <= num_negatives else ABSENT
+            rates[0, block, k] = its_rate
+            rates[0, block, SLOTS + k] = its_rate
+
+
+@inlined
+def lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates):
+    """Write the addresses of a window's targets: the center, then the negatives in ``drawn[0]``.
+
+    A negative that is the center is replaced by the row ``spare``, without a rate. Slots left over hold that
+    row from the start.
+
+    Returns:
+        Which of the two sets of rates holds. That of most windows is not written again: reading a vector
+        right after writing its numbers one by one would stall.
+    """
+    special = 0
+    targets[0] = rows_out + center * row_bytes
+    for k in range(num_negatives):
+        targets[k + 1] = rows_out + np.int64(drawn[0, k]) * row_bytes
+        special |= np.int64(drawn[0, k] == center)
+    if special:
+        rates[1] = rates[0]
+        for k in range(num_negatives):
+            if drawn[0, k] == center:
+                block, slot = (k + 1) // TARGETS, (k + 1) % TARGETS
+                targets[k + 1] = spare
+                rates[1, block, slot] = ABSENT
+                rates[1, block, SLOTS + slot] = ABSENT
+    return special
 
 
 @inlined
