@@ -74,8 +74,9 @@ def measure(
 
 def run_embtrain(corpus: Path, folder: Path) -> tuple[list[float], dict[str, int]]:
     """Return the seconds of each pass, and the vocabulary's counts."""
-    from embtrain.config import Settings
+    from embtrain.config import Settings, SparkSettings
     from pipelines.prepare import prepare
+    from pipelines.session import spark_session
 
     def one_pass(location: Path) -> str:
         settings = Settings(
@@ -89,19 +90,22 @@ def run_embtrain(corpus: Path, folder: Path) -> tuple[list[float], dict[str, int
         snapshot = prepare(spark, settings)
         return str(location / snapshot.tables["vocabulary"])
 
-    with two_core_session() as spark:
+    session = spark_session(SparkSettings(master="local[2]", partitions=PARTITIONS), app="bench_prepare")
+    with session as spark:
+        spark.sparkContext.setLogLevel("ERROR")
         return time_passes(one_pass, folder)
 
 
 def run_spark_ml(corpus: Path, folder: Path) -> tuple[list[float], dict[str, int]]:
     """Do the same job with Spark ML's tokeniser and DataFrames; return as :func:`run_embtrain` does."""
     from pyspark.ml.feature import RegexTokenizer
+    from pyspark.sql import SparkSession, Window
     from pyspark.sql import functions as F
-    from pyspark.sql.window import Window
 
-    tokenizer = RegexTokenizer(inputCol="value", outputCol="tokens", pattern=r"[^\p{L}\p{N}']+", toLowercase=True)
+    from pipelines.java import provide_java
 
     def one_pass(location: Path) -> str:
+        tokenizer = RegexTokenizer(inputCol="value", outputCol="tokens", pattern=r"[^\p{L}\p{N}']+")
         lines = spark.read.text(str(corpus)).repartition(PARTITIONS)
         sentences = tokenizer.transform(lines).select("tokens").dropDuplicates(["tokens"])
         sentences.write.parquet(f"{location}/sentences")
@@ -122,18 +126,12 @@ def run_spark_ml(corpus: Path, folder: Path) -> tuple[list[float], dict[str, int
         ordered.select(F.col("pairs.id").alias("ids")).write.parquet(f"{location}/sequences")
         return f"{location}/vocabulary"
 
-    with two_core_session() as spark:
+    provide_java()
+    # Spark's own defaults, adaptive execution among them.
+    builder = SparkSession.builder.master("local[2]").config("spark.driver.memory", "4g")
+    with builder.config("spark.ui.enabled", "false").getOrCreate() as spark:
+        spark.sparkContext.setLogLevel("ERROR")
         return time_passes(one_pass, folder)
-
-
-def two_core_session() -> Any:
-    """Start Spark on two cores."""
-    from embtrain.config import SparkSettings
-    from pipelines.session import spark_session
-
-    spark = spark_session(SparkSettings(master="local[2]", partitions=PARTITIONS), app="bench_prepare")
-    spark.sparkContext.setLogLevel("ERROR")
-    return spark
 
 
 def time_passes(one_pass: Callable[[Path], str], folder: Path) -> tuple[list[float], dict[str, int]]:
@@ -141,7 +139,7 @@ def time_passes(one_pass: Callable[[Path], str], folder: Path) -> tuple[list[flo
     seconds = []
     for number in range(PASSES):
         started = time.perf_counter()
-        vocabulary = one_pass(folder / f"{one_pass.__qualname__}-{number}")
+        vocabulary = one_pass(folder / f"pass-{number}")
         seconds.append(time.perf_counter() - started)
     table = ds.dataset(vocabulary, format="parquet").to_table(columns=["token", "count"])
     return seconds, dict(zip(table["token"].to_pylist(), table["count"].to_pylist(), strict=True))

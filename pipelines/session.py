@@ -14,6 +14,8 @@ from pipelines.java import provide_java
 _LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
+    # On few cores the parallel collector costs less than the default one, which works beside the program.
+    "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
 }
