@@ -19,7 +19,6 @@ from embtrain.errors import SnapshotError
 from embtrain.manifest import Snapshot
 from embtrain.schema import SEQUENCES, Table
 
-
 PIECE_TOKENS = 1 << 16
 READ_BYTES = 1 << 16
 """A row group is decoded in pieces of so many tokens, from reads of so many bytes."""

@@ -80,7 +80,7 @@ def lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, target
         Which of the two sets of rates holds. That of most windows is not written again: reading a vector
         right after writing its numbers one by one would stall.
     """
-    special = 0
+    special = np.int64(0)
     targets[0] = rows_out + center * row_bytes
     for k in range(num_negatives):
         targets[k + 1] = rows_out + np.int64(drawn[0, k]) * row_bytes
