@@ -25,7 +25,7 @@ from pipelines.session import spark_session
 from pipelines.store import writable_folder
 
 # Written last, into the folder of the corpus; hidden from readers of text by its underscore.
-_MADE_FROM = "_made_from.json"
+MADE_FROM = "_made_from.json"
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def collect(folder: Location, modules: list[Path]) -> None:
     """Write the docstrings of source files to a folder, unless it holds those of the same files."""
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in modules]
-    made_from = {"files": fingerprint(files=files)}
-    if (folder / _MADE_FROM).read_json() == made_from:
+    made_from = describe(modules)
+    if (folder / MADE_FROM).read_json() == made_from:
         log.info("docstrings unchanged, skipped: %s", folder)
         return
     started = time.monotonic()
     folder.remove()
     with spark_session(SparkSettings(), app="embtrain collect docstrings") as spark:
         collect_paragraphs(spark, modules).write.text(str(folder))
-    (folder / _MADE_FROM).write_json(made_from)
+    (folder / MADE_FROM).write_json(made_from)
     log.info("docstrings read %s source files (%.1f s): %s", f"{len(modules):,}", time.monotonic() - started, folder)
+
+
+def describe(modules: list[Path]) -> dict[str, str]:
+    """Return what changes when a file is added, taken away or written again."""
+    return {"files": fingerprint(files=[(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in modules])}
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 import bz2
 import gzip
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,21 +24,40 @@ from pipelines.prepare import prepare
 
 pytestmark = pytest.mark.spark
 
+AFTER_SENTENCES = {"vocabulary", "unigram", "sequences", "held_out"}
 ROOT = Path(__file__).parents[2]
 TEXT = "".join(f"Word {i % 7} and word {i % 11} meet again. Then {i} goes home!\n" for i in range(200))
 
 
-@pytest.fixture
-def corpus(tmp_path):
-    path = tmp_path / "corpus.txt"
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
     path.write_text(TEXT, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def finished(spark, corpus, tmp_path_factory):
+    """Give a folder with the snapshot of a finished run; tests that write take ``folder``, a copy."""
+    folder = tmp_path_factory.mktemp("finished")
+    prepare(spark, settings(folder, corpus))
+    return folder
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def settings(folder, *paths, **sections):
     corpus = {"paths": [str(path) for path in paths], "held_out": 0.1} | sections.pop("corpus", {})
     defaults = {"vocabulary": {"min_count": 2}, "spark": {"partitions": 2}}
     return Settings(name="test", snapshot=str(folder / "snapshot"), corpus=corpus, **(defaults | sections))
+
+
+def opened(folder):
+    return Snapshot.open(str(folder / "snapshot"))
 
 
 def read(snapshot, table):
@@ -51,44 +72,48 @@ def vocabulary_of(snapshot):
 # --- what is written -----------------------------------------------------------------------------------------------
 
 
-def test_every_table_is_there_and_whole(spark, tmp_path, corpus):
-    snapshot = prepare(spark, settings(tmp_path, corpus))
-    tables = (SENTENCES, VOCABULARY, UNIGRAM, SEQUENCES, HELD_OUT)
-    assert all(read(snapshot, table).num_rows == snapshot.table(table)[1].rows > 0 for table in tables)
+@pytest.mark.parametrize("table", [SENTENCES, VOCABULARY, UNIGRAM, SEQUENCES, HELD_OUT], ids=lambda table: table.name)
+def test_every_table_is_there_and_whole(finished, table):
+    snapshot = opened(finished)
+    assert read(snapshot, table).num_rows == snapshot.table(table)[1].rows > 0
 
 
-def test_the_committed_snapshot_is_the_one_returned(spark, tmp_path, corpus):
-    assert prepare(spark, settings(tmp_path, corpus)) == Snapshot.open(str(tmp_path / "snapshot"))
+def test_the_snapshot_returned_is_the_one_committed(spark, folder, corpus):
+    assert prepare(spark, settings(folder, corpus)) == opened(folder)
 
 
-@pytest.mark.parametrize("table", [SENTENCES, SEQUENCES, HELD_OUT])
-def test_a_manifest_counts_the_tokens(spark, tmp_path, corpus, table):
-    snapshot = prepare(spark, settings(tmp_path, corpus))
+@pytest.mark.parametrize("table", [SENTENCES, SEQUENCES, HELD_OUT], ids=lambda table: table.name)
+def test_a_manifest_counts_the_tokens(finished, table):
+    snapshot = opened(finished)
     assert snapshot.table(table)[1].tokens == len(read(snapshot, table).column(0).combine_chunks().flatten())
 
 
-def test_counts_are_of_the_training_sentences(spark, tmp_path, corpus):
-    snapshot = prepare(spark, settings(tmp_path, corpus, vocabulary={"min_count": 1}))
-    training = read(snapshot, SENTENCES).filter(pa.compute.field("held_out") == False)  # noqa: E712 - an expression
-    assert sum(vocabulary_of(snapshot).values()) == len(training["tokens"].combine_chunks().flatten())
+def test_a_manifest_says_what_was_read_and_held_out(finished):
+    _, manifest = opened(finished).table(SENTENCES)
+    held_out = read(opened(finished), SENTENCES)["held_out"].to_pylist().count(True)
+    assert manifest.measures == {"documents": 200, "documents_not_utf8": 0, "sentences": 400, "held_out": held_out}
 
 
-def test_row_groups_hold_about_as_many_tokens_as_wanted(spark, tmp_path, corpus, monkeypatch):
+def test_counts_are_of_the_training_sentences(finished):
+    sentences = read(opened(finished), SENTENCES).to_pylist()
+    counts = Counter(token for row in sentences if not row["held_out"] for token in row["tokens"])
+    assert vocabulary_of(opened(finished)) == {token: count for token, count in counts.items() if count >= 2}
+
+
+def test_row_groups_hold_about_as_many_tokens_as_wanted(spark, folder, corpus, monkeypatch):
     monkeypatch.setattr(prepare_module, "ROW_GROUP_TOKENS", 100)
-    _, manifest = prepare(spark, settings(tmp_path, corpus)).table(SEQUENCES)
+    _, manifest = prepare(spark, settings(folder, corpus)).table(SEQUENCES)
     assert manifest.tokens / manifest.row_groups == pytest.approx(100, rel=0.3)
 
 
-def test_the_same_text_gives_the_same_tables_however_it_lies_on_disk(spark, tmp_path, corpus):
-    folder = tmp_path / "many"
-    folder.mkdir()
+def test_the_same_text_gives_the_same_tables_however_it_lies_on_disk(spark, finished, tmp_path):
     lines = TEXT.splitlines(keepends=True)
-    (folder / "a.txt").write_text("".join(lines[150:]), encoding="utf-8")
-    (folder / "b.txt.gz").write_bytes(gzip.compress("".join(lines[:80]).encode()))
-    (folder / "c.txt.bz2").write_bytes(bz2.compress("".join(lines[80:150]).encode()))
-    one = prepare(spark, settings(tmp_path, corpus))
-    many = prepare(spark, settings(folder, folder))
-    assert all(read(one, table) == read(many, table) for table in (SENTENCES, VOCABULARY, SEQUENCES, HELD_OUT))
+    (tmp_path / "a.txt").write_text("".join(lines[150:]), encoding="utf-8")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("".join(lines[:80]).encode()))
+    (tmp_path / "c.txt.bz2").write_bytes(bz2.compress("".join(lines[80:150]).encode()))
+    many = prepare(spark, settings(tmp_path, tmp_path / "*.txt*"))
+    tables = (SENTENCES, VOCABULARY, SEQUENCES, HELD_OUT)
+    assert all(read(many, table) == read(opened(finished), table) for table in tables)
 
 
 def test_one_endless_line_is_cut_and_not_dropped(spark, tmp_path):
@@ -122,51 +147,53 @@ def redone(folder, before):
     }
 
 
-def test_nothing_is_done_again_when_nothing_has_changed(spark, tmp_path, corpus):
-    prepare(spark, settings(tmp_path, corpus))
-    before = manifests(tmp_path)
-    prepare(spark, settings(tmp_path, corpus))
-    assert manifests(tmp_path) == before
+def test_nothing_is_done_again_when_nothing_has_changed(spark, folder, corpus):
+    before = manifests(folder)
+    prepare(spark, settings(folder, corpus))
+    assert manifests(folder) == before
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
         ({"unigram": {"negative_exponent": 0.5}}, {"unigram"}),
-        ({"vocabulary": {"min_count": 3}}, {"vocabulary", "unigram", "sequences", "held_out"}),
-        ({"corpus": {"lowercase": False}}, {"sentences", "vocabulary", "unigram", "sequences", "held_out"}),
+        ({"vocabulary": {"min_count": 3}}, AFTER_SENTENCES),
+        ({"corpus": {"lowercase": False}}, {"sentences", *AFTER_SENTENCES}),
         ({"train": {"epochs": 9}}, set()),
     ],
 )
-def test_a_changed_setting_redoes_what_depends_on_it(spark, tmp_path, corpus, changed, expected):
-    prepare(spark, settings(tmp_path, corpus))
-    before = manifests(tmp_path)
-    prepare(spark, settings(tmp_path, corpus, **changed))
-    assert redone(tmp_path, before) == expected
+def test_a_changed_setting_redoes_what_depends_on_it(spark, folder, corpus, changed, expected):
+    before = manifests(folder)
+    prepare(spark, settings(folder, corpus, **changed))
+    assert redone(folder, before) == expected
 
 
-def test_a_changed_file_redoes_everything(spark, tmp_path, corpus):
+def test_a_changed_file_redoes_everything(spark, tmp_path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(TEXT, encoding="utf-8")
     prepare(spark, settings(tmp_path, corpus))
     before = manifests(tmp_path)
     corpus.write_text(TEXT + "One more sentence.\n", encoding="utf-8")
     prepare(spark, settings(tmp_path, corpus))
-    assert redone(tmp_path, before) == {"sentences", "vocabulary", "unigram", "sequences", "held_out"}
+    assert redone(tmp_path, before) == {"sentences", *AFTER_SENTENCES}
 
 
-def test_an_earlier_snapshot_stays_readable_after_a_new_one(spark, tmp_path, corpus):
-    earlier = prepare(spark, settings(tmp_path, corpus))
-    prepare(spark, settings(tmp_path, corpus, vocabulary={"min_count": 3}))
-    assert read(earlier, VOCABULARY).num_rows == earlier.table(VOCABULARY)[1].rows
+def test_an_earlier_snapshot_stays_readable_after_a_new_one(spark, folder, corpus):
+    earlier = opened(folder)
+    prepare(spark, settings(folder, corpus, unigram={"negative_exponent": 0.5}))
+    assert read(earlier, UNIGRAM) != read(opened(folder), UNIGRAM)
 
 
-def test_a_killed_run_is_picked_up_where_it_was(spark, tmp_path, corpus):
+def test_a_killed_run_leaves_no_snapshot_and_is_picked_up_where_it_was(spark, finished, tmp_path, corpus):
     kill_while_writing("vocabulary", tmp_path, corpus)
+    with pytest.raises(SnapshotError, match="is not finished"):
+        opened(tmp_path)
     before = manifests(tmp_path)
     assert redone(tmp_path, {}) == {"sentences"}
     snapshot = prepare(spark, settings(tmp_path, corpus))
-    assert redone(tmp_path, before) == {"vocabulary", "unigram", "sequences", "held_out"}
-    undisturbed = prepare(spark, settings(tmp_path / "undisturbed", corpus))
-    assert all(read(snapshot, table) == read(undisturbed, table) for table in (VOCABULARY, SEQUENCES, HELD_OUT))
+    assert redone(tmp_path, before) == AFTER_SENTENCES
+    tables = (SENTENCES, VOCABULARY, SEQUENCES, HELD_OUT)
+    assert all(read(snapshot, table) == read(opened(finished), table) for table in tables)
 
 
 def kill_while_writing(table, folder, corpus):
@@ -186,12 +213,6 @@ def kill_while_writing(table, folder, corpus):
         time.sleep(0.01)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-
-
-def test_no_snapshot_is_committed_before_its_tables(tmp_path, corpus):
-    kill_while_writing("sequences", tmp_path, corpus)
-    with pytest.raises(SnapshotError, match="is not finished"):
-        Snapshot.open(str(tmp_path / "snapshot"))
 
 
 # --- bad input -----------------------------------------------------------------------------------------------------
@@ -264,9 +285,8 @@ def test_a_folder_that_cannot_be_made_is_named(spark, tmp_path, corpus):
         prepare(spark, settings(tmp_path, corpus))
 
 
-def test_a_damaged_table_of_an_earlier_run_is_not_built_upon(spark, tmp_path, corpus):
-    snapshot = prepare(spark, settings(tmp_path, corpus))
-    folder, manifest = snapshot.table(SENTENCES)
-    os.truncate(Path(folder.path, manifest.parts[0].name), 100)
+def test_a_damaged_table_of_an_earlier_run_is_not_built_upon(spark, folder, corpus):
+    location, manifest = opened(folder).table(SENTENCES)
+    os.truncate(Path(location.path, manifest.parts[0].name), 100)
     with pytest.raises(SnapshotError, match="prepare again"):
-        prepare(spark, settings(tmp_path, corpus))
+        prepare(spark, settings(folder, corpus))
