@@ -16,6 +16,7 @@ _LOCAL = {
     "spark.driver.host": "127.0.0.1",
     # On few cores the parallel collector costs less than the default one, which works beside the program.
     "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
+    "spark.log.level": "ERROR",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
 }
@@ -52,8 +53,10 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
         # Workers run this Python, with what is installed in it, rather than the first on the PATH.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         master = os.environ.get("SPARK_MASTER", settings.master)
-        local = _LOCAL if master.startswith("local") else {}
-        builder = builder.master(master).config(map={"spark.driver.memory": settings.driver_memory, **local})
+        builder = builder.master(master).config("spark.driver.memory", settings.driver_memory)
+        if master.startswith("local"):
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+            builder = builder.config(map=_LOCAL)
     spark = builder.getOrCreate()
     _set_missing(spark, {**_SQL, _SHUFFLE: str(settings.partitions)})
     return spark

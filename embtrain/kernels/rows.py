@@ -23,7 +23,10 @@ def _address(builder: ir.IRBuilder, addresses: ir.Value, index: ir.Value) -> ir.
 
 @intrinsic
 def prefetch(_context, row, chunks):
-    """Ask for the cache lines of a row that will be written, without waiting for them."""
+    """Ask for the cache lines of a row to come into the second-level cache, without waiting for them.
+
+    Not for writing: rows of frequent words would be taken from the other threads' caches too early.
+    """
     signature = types.void(row, chunks)
 
     def emit(context, builder, _signature, arguments):
@@ -32,10 +35,10 @@ def prefetch(_context, row, chunks):
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [pointer, *[lanes.INT32] * 3]), "llvm.prefetch.p0"
         )
-        to_write, keep_in_all_caches, data = (lanes.INT32(value) for value in (1, 3, 1))
+        to_read, from_second_level, data = (lanes.INT32(value) for value in (0, 2, 1))
         with cgutils.for_range(builder, chunks) as loop:
             address = builder.inttoptr(builder.add(row, _offset(builder, loop.index)), pointer)
-            builder.call(function, [address, to_write, keep_in_all_caches, data])
+            builder.call(function, [address, to_read, from_second_level, data])
         return context.get_dummy_value()
 
     return signature, emit

@@ -55,7 +55,7 @@ def draw_negative(state, alias_threshold, alias_id):
 @inlined
 def subsample(ids, first, last, keep_threshold, state, kept):
     """Copy the ids that subsampling keeps to ``kept``; return how many, and the next random state."""
-    count = 0
+    count = np.int64(0)
     for position in range(first, last):
         token_id = ids[position]
         state = next_random(state)
