@@ -11,7 +11,7 @@ from embtrain.config import SparkSettings
 from pipelines.java import provide_java
 
 # Of a session on this machine alone; a cluster and spark-submit bring their own.
-_LOCAL = {
+_LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     # On few cores the parallel collector costs less than the default one, which works beside the program.
