@@ -14,7 +14,12 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
+from embtrain.errors import SetupError
+
 _SPARK_SCHEMES = {"s3a": "s3", "s3n": "s3"}
+
+# These show an object only once it is whole, and cannot rename.
+_OBJECT_STORES = (fs.S3FileSystem, fs.GcsFileSystem)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Location:
         """Open the file system that ``location`` names.
 
         Raises:
-            ValueError: for a scheme that pyarrow has no file system for.
+            SetupError: if pyarrow has no file system for the scheme, or cannot open it.
         """
         text = str(location)
         scheme, separator, rest = text.partition("://")
@@ -39,8 +44,10 @@ class Location:
             return cls(fs.LocalFileSystem(), path, path)
         try:
             filesystem, path = fs.FileSystem.from_uri(f"{_SPARK_SCHEMES.get(scheme, scheme)}://{rest}")
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"cannot open {text}: {error}") from None
+        except (pa.ArrowException, OSError) as error:
+            # Where Java is missing, HDFS gives a line for each place that was searched.
+            reason = str(error).partition("\n")[0]
+            raise SetupError(f"cannot open {text}: {reason}; expected a path, or a URI such as s3://BUCKET/x") from None
         return cls(filesystem, path, text)
 
     def __truediv__(self, name: str) -> Location:
@@ -48,17 +55,17 @@ class Location:
         return Location(self.filesystem, f"{self.path}/{name}", f"{self.uri}/{name}")
 
     def __str__(self) -> str:
-        """Return the location as Spark and the user spell it."""
+        """Return the location as the user spelled it."""
         return self.uri
+
+    @property
+    def for_spark(self) -> str:
+        """Return the location as Spark is to be given it: a bare path is on Spark's default file system, not here."""
+        return f"file://{self.path}" if isinstance(self.filesystem, fs.LocalFileSystem) else self.uri
 
     def exists(self) -> bool:
         """Tell whether there is a file or folder here."""
         return bool(self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound)
-
-    def size(self) -> int | None:
-        """Return the file's size in bytes, or None where there is no file."""
-        info = self.filesystem.get_file_info(self.path)
-        return info.size if info.type == fs.FileType.File else None
 
     def files(self) -> list[fs.FileInfo]:
         """List this folder's files, hidden ones (``_x``, ``.x``) left out, by name."""
@@ -85,12 +92,12 @@ class Location:
     def write_json(self, value: dict[str, Any]) -> None:
         """Write a JSON object, whole or not at all.
 
-        On a disk by renaming a finished file; an object store shows an object only once it is whole.
+        A finished file is renamed; an object store shows an object only once it is whole.
         """
         data = (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-        local = isinstance(self.filesystem, fs.LocalFileSystem)
-        target = f"{self.path}.unfinished" if local else self.path
+        renames = not isinstance(self.filesystem, _OBJECT_STORES)
+        target = f"{self.path}.unfinished" if renames else self.path
         with self.filesystem.open_output_stream(target) as stream:
             stream.write(data)
-        if local:
+        if renames:
             self.filesystem.move(target, self.path)
