@@ -63,11 +63,6 @@ class Manifest:
     """What the stage read, kept and dropped."""
     embtrain_version: str = embtrain.__version__
 
-    @property
-    def row_groups(self) -> int:
-        """Return the number of row groups: the units of work of the training."""
-        return sum(len(part.row_groups) for part in self.parts)
-
 
 def read_manifest(folder: Location) -> Manifest | None:
     """Return the manifest of a table's folder, or None where it was never committed.

@@ -238,7 +238,7 @@ def test_a_vocabulary_whose_ids_have_a_gap_is_refused(snapshot):
     pq.write_table(rows.set_column(0, "id", gap), path)
     manifest = snapshot.location / "vocabulary-toy" / "_manifest.json"
     record = manifest.read_json()
-    record["parts"][0]["bytes"] = (snapshot.location / "vocabulary-toy" / "part-0.parquet").size()
+    record["parts"][0]["bytes"] = Path(path).stat().st_size
     manifest.write_json(record)
     with pytest.raises(SnapshotError, match="ids must be 0, 1, 2"):
         Vocabulary.read(snapshot)

@@ -78,11 +78,6 @@ def test_parts_are_read_from_the_files_themselves(folder):
     assert read_parts(Location.of(folder), SEQUENCES) == [Part("part-0.parquet", part.stat().st_size, [3, 1])]
 
 
-def test_row_groups_are_counted_over_all_parts():
-    parts = [Part("a", 1, [3, 1]), Part("b", 1, [3])]
-    assert Manifest("sequences", "abc", rows=7, parts=parts).row_groups == 3
-
-
 def test_a_table_as_it_was_committed_is_accepted(folder):
     location = Location.of(folder)
     verify(location, SEQUENCES, read_manifest(location))
