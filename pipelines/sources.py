@@ -40,6 +40,11 @@ def list_files(spark: SparkSession, paths: list[str]) -> list[SourceFile]:
     return [found[path] for path in sorted(found)]
 
 
+def literal(path: str) -> str:
+    """Return a path so that Spark, which takes the paths it reads for globs, finds the file of that very name."""
+    return re.sub(r"[][{}*?\\]", r"\\\g<0>", path)
+
+
 def describe(files: list[SourceFile]) -> list[dict[str, Any]]:
     """Return what a fingerprint of the files is to be made from."""
     return [asdict(file) for file in files]
@@ -55,7 +60,7 @@ def read_documents(spark: SparkSession, files: list[SourceFile], corpus: CorpusS
         ``text STRING``: a document a row, empty ones left out, spread evenly over the cores.
     """
     separator = "\n" if corpus.format == "lines" else "\n\n"
-    texts = spark.read.text([file.path for file in files], lineSep=separator).withColumnRenamed("value", "text")
+    texts = spark.read.text([literal(file.path) for file in files], lineSep=separator).withColumnRenamed("value", "text")
     documents = texts.filter(F.trim("text") != "")
     parallelism = spark.sparkContext.defaultParallelism
     if documents.rdd.getNumPartitions() >= 2 * parallelism:

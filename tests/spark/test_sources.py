@@ -54,3 +54,11 @@ def test_documents_end_where_the_format_says(spark, tmp_path, form, documents):
     path.write_bytes(gzip.compress(b"one\ntwo\n\n\n\nthree\n"))
     frame = read_documents(spark, list_files(spark, [str(path)]), CorpusSettings(paths=[str(path)], format=form))
     assert sorted(row.text for row in frame.collect()) == sorted(documents)
+
+
+@pytest.mark.parametrize("name", ["notes [draft] 2.txt", "a{b,c}.txt", "what?*.txt", "back\\slash.txt", "100%25 é.txt"])
+def test_a_file_in_a_folder_is_read_whatever_its_name(spark, tmp_path, name):
+    (tmp_path / name).write_text("text\n")
+    files = list_files(spark, [str(tmp_path)])
+    frame = read_documents(spark, files, CorpusSettings(paths=[str(tmp_path)]))
+    assert [row.text for row in frame.collect()] == ["text"]
