@@ -54,7 +54,7 @@ def collect(folder: Location, modules: list[Path]) -> None:
     started = time.monotonic()
     folder.remove()
     with spark_session(SparkSettings(), app="embtrain collect docstrings") as spark:
-        collect_paragraphs(spark, modules).write.text(str(folder))
+        collect_paragraphs(spark, modules).write.text(folder.for_spark)
     (folder / MADE_FROM).write_json(made_from)
     log.info("docstrings read %s source files (%.1f s): %s", f"{len(modules):,}", time.monotonic() - started, folder)
 

@@ -20,6 +20,7 @@ from embtrain.errors import SetupError
 from embtrain.manifest import Manifest, fingerprint, read_manifest, read_parts, verify, write_manifest
 from embtrain.schema import Table
 from embtrain.storage import Location
+from pipelines.sources import literal
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class StoredTable:
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """Read it with Spark."""
-        return spark.read.schema(self.table.spark_ddl).parquet(str(self.folder))
+        return spark.read.schema(self.table.spark_ddl).parquet(literal(self.folder.for_spark))
 
 
 def writable_folder(location: str) -> Location:
@@ -110,7 +111,7 @@ def provide(location: Location, stage: Stage) -> StoredTable:
 
 def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, Any]) -> Manifest:
     try:
-        stage.build().write.options(compression="zstd", **stage.options).parquet(str(folder))
+        stage.build().write.options(compression="zstd", **stage.options).parquet(folder.for_spark)
         manifest = _describe(folder, stage, version, made_from)
         stage.check(manifest)
     except Exception:

@@ -286,6 +286,23 @@ def test_a_folder_that_cannot_be_made_is_named(spark, tmp_path, corpus):
         prepare(spark, settings(tmp_path, corpus))
 
 
+def test_a_snapshot_may_lie_in_a_folder_of_any_name(spark, tmp_path, corpus):
+    folder = tmp_path / "draft [2] é"
+    folder.mkdir()
+    assert prepare(spark, settings(folder, corpus)).table(SEQUENCES)[1].rows > 0
+
+
+def test_a_path_is_on_this_machine_whatever_the_default_file_system(spark, tmp_path, corpus):
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    before = hadoop.get("fs.defaultFS")
+    hadoop.set("fs.defaultFS", "hdfs://nowhere.invalid:1")
+    try:
+        snapshot = prepare(spark, settings(tmp_path, f"file://{corpus}"))
+    finally:
+        hadoop.set("fs.defaultFS", before)
+    assert snapshot.table(SEQUENCES)[1].rows > 0
+
+
 def test_a_damaged_table_of_an_earlier_run_is_not_built_upon(spark, folder, corpus):
     location, manifest = opened(folder).table(SENTENCES)
     os.truncate(Path(location.path, manifest.parts[0].name), 100)

@@ -20,6 +20,11 @@ def test_a_location_is_shown_as_the_user_spelled_it(tmp_path):
     assert str(Location.of(f"file://{tmp_path}") / "table") == f"file://{tmp_path}/table"
 
 
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_spark_is_told_that_a_path_is_on_this_machine(tmp_path, scheme):
+    assert (Location.of(f"{scheme}{tmp_path}") / "table").for_spark == f"file://{tmp_path}/table"
+
+
 @pytest.mark.parametrize("uri", ["gopher://host/data", "s3:///no-bucket", "file://elsewhere/data"])
 def test_a_uri_that_cannot_be_opened_is_refused_in_one_sentence(uri):
     with pytest.raises(SetupError, match=f"^cannot open {uri}: ") as raised:
