@@ -83,7 +83,7 @@ def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
     from embtrain.config import Settings, TrainSettings
     from embtrain.data.sequences import SequenceTable
     from embtrain.data.vocabulary import Vocabulary
-    from embtrain.distributed import Group, Replicas
+    from embtrain.distributed import Group
     from embtrain.manifest import Snapshot
     from embtrain.models.build import build_model
     from embtrain.train import Training
@@ -103,7 +103,7 @@ def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
             group=Group(),
-            replicas=Replicas(Group(), {}, np.ones(0, np.float32)),
+            merge=lambda _: None,
             checkpoint=Checkpoint(harness.WORK / "checkpoint", {}),
             observe=lambda _: None,
             advance=lambda _: None,

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from embtrain.errors import CheckpointError
 
 RECORD = "checkpoint.json"
+LOCK = "checkpoint.lock"
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,20 @@ class Position:
     """Tokens gone through since the start."""
 
 
+class Saved(NamedTuple):
+    """What a checkpoint holds."""
+
+    position: Position
+    state: dict[str, npt.NDArray[np.float32]]
+    notes: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Reads and writes one run's checkpoint.
 
     Attributes:
-        folder: of this run alone.
+        folder: this run's, as long as it is :meth:`held`. Other files in it are left alone.
         belongs_to: what a checkpoint must come from to be continued (model, vocabulary, schedule), by name.
     """
 
@@ -51,6 +63,7 @@ class Checkpoint:
         Raises:
             CheckpointError: if the folder cannot be written.
         """
+        before = self._read_record()
         name = f"state-{position.tokens}.safetensors"
         record = {"position": asdict(position), "state": name, "belongs_to": self.belongs_to, "notes": notes}
         try:
@@ -59,21 +72,46 @@ class Checkpoint:
             unfinished = self.folder / f"{RECORD}.unfinished"
             unfinished.write_text(json.dumps(record, indent=1), "utf-8")
             unfinished.replace(self.folder / RECORD)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise CheckpointError(f"cannot write a checkpoint to {self.folder}: {error}") from None
-        for old in self.folder.glob("state-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        if before and before["state"] != name:
+            (self.folder / before["state"]).unlink(missing_ok=True)
 
-    def load(self, state: dict[str, npt.NDArray[np.float32]]) -> tuple[Position, dict[str, Any]] | None:
-        """Fill the arrays from the checkpoint; return its position and notes, or None where there is none.
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder to this run; a run that dies lets go of it.
 
         Raises:
-            CheckpointError: if it is damaged, or belongs to another run; then the arrays are as before. Also if the
-                folder cannot be made.
+            CheckpointError: if another run holds it, or it cannot be made.
         """
-        advice = f"delete the folder {self.folder} to start anew, or set train.checkpoint to another"
-        record = self._read_record(advice)
+        lock = FileLock(self.folder / LOCK, timeout=0)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            raise CheckpointError(
+                f"another run is using the checkpoints in {self.folder}; wait for it, or give this run "
+                "another name, or another train.checkpoint"
+            ) from None
+        except OSError as error:
+            raise CheckpointError(f"cannot keep checkpoints in {self.folder}: {error}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+            self._clear()
+
+    def load(self, shapes: Mapping[str, tuple[int, ...]]) -> Saved | None:
+        """Return what was saved, or None where there is nothing.
+
+        Args:
+            shapes: of the arrays that the run needs.
+
+        Raises:
+            CheckpointError: if it is damaged, or belongs to another run.
+        """
+        advice = self._advice
+        record = self._read_record()
         if record is None:
             return None
         for name, mine in self.belongs_to.items():
@@ -85,33 +123,41 @@ class Checkpoint:
         path = self.folder / record["state"]
         try:
             with safe_open(path, framework="numpy") as file:
-                saved = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - not a dict
-                wanted = {name: list(array.shape) for name, array in state.items()}
-                if saved != wanted:
-                    raise CheckpointError(f"{path} holds arrays of shapes {saved}, expected {wanted}; {advice}")
-                for name, array in state.items():
-                    array[:] = file.get_tensor(name)
+                found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
+                if found != dict(shapes):
+                    raise CheckpointError(f"{path} holds arrays of shapes {found}, expected {shapes}; {advice}")
+                state = {name: file.get_tensor(name) for name in shapes}
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"cannot read {path}: {error}; {advice}") from None
-        return Position(**record["position"]), record["notes"]
+        return Saved(Position(**record["position"]), state, record["notes"])
 
     def remove(self) -> None:
-        """Delete the checkpoint: the run is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete what was saved: the run is finished."""
+        record = self._read_record()
+        if record:
+            (self.folder / RECORD).unlink()
+            (self.folder / record["state"]).unlink(missing_ok=True)
 
-    def _read_record(self, advice: str) -> dict[str, Any] | None:
-        path = self.folder / RECORD
+    def _clear(self) -> None:
+        """Remove the folder if nothing is left in it but the lock: it may be the user's."""
+        if {entry.name for entry in self.folder.iterdir()} <= {LOCK}:
+            shutil.rmtree(self.folder)
+
+    def _read_record(self) -> dict[str, Any] | None:
+        path, advice = self.folder / RECORD, self._advice
         try:
-            # Made now, so that a folder that cannot be does not end a run at its first checkpoint.
-            self.folder.mkdir(parents=True, exist_ok=True)
             record = json.loads(path.read_text("utf-8"))
             complete = {"position", "state", "belongs_to", "notes"} <= record.keys()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise CheckpointError(f"cannot keep checkpoints in {self.folder}: {error}") from None
+            raise CheckpointError(f"cannot read {path}: {error}; {advice}") from None
         except (ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} is damaged: {error}; {advice}") from None
         if not complete:
             raise CheckpointError(f"{path} is damaged: it lacks entries; {advice}")
         return dict(record)
+
+    @property
+    def _advice(self) -> str:
+        return f"delete {self.folder / RECORD} to start anew, or set train.checkpoint to another folder"

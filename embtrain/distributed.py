@@ -6,6 +6,7 @@ process is alone, and torch is not even imported.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from embtrain.errors import SetupError
 
 FLOATS_PER_MESSAGE = 1 << 20
 """Merging goes through the matrices in pieces of 4 MB, so that it needs no second copy of them on the wire."""
+
+OCCURRENCES_TO_SETTLE = 100
+"""Occurrences of a word after which its rows have moved half of the way to where the present text pulls them."""
 
 
 @dataclass(frozen=True)
@@ -40,31 +44,49 @@ class Group:
     def sum(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Add an array up over all processes, in place, and return it."""
         if self._collectives:
-            import torch  # noqa: PLC0415 - a process that is alone needs no torch
-
-            self._collectives.all_reduce(torch.from_numpy(values))
+            with _others_alive():
+                self._collectives.all_reduce(_as_tensor(values))
         return values
 
-    def gather(self, value: object) -> list[Any]:
-        """Return the value of every process, by rank."""
-        values: list[Any] = [value] * self.world_size
+    def from_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Give every process the first one's array, in place, and return it."""
         if self._collectives:
-            self._collectives.all_gather_object(values, value)
+            with _others_alive():
+                self._collectives.broadcast(_as_tensor(values), src=0)
         return values
 
     def require_equal(self, what: str, value: object) -> None:
         """Refuse to go on where processes were given different things.
 
         Raises:
-            SetupError: naming the ranks that differ from rank 0, and what both have.
+            SetupError: naming the first rank that differs from rank 0, and what both have.
         """
-        values = self.gather(value)
-        different = [rank for rank, other in enumerate(values) if other != values[0]]
+        texts = [json.dumps(value, sort_keys=True)] * self.world_size
+        if self._collectives:
+            with _others_alive():
+                self._collectives.all_gather_object(texts, texts[0])
+        different = [rank for rank, text in enumerate(texts) if text != texts[0]]
         if different:
             raise SetupError(
-                f"ranks {', '.join(map(str, different))} have another {what} than rank 0: "
-                f"{values[different[0]]!r}, not {values[0]!r}; start all with the same run file and snapshot"
+                f"the {what} of rank {different[0]} differs from that of rank 0: "
+                f"{texts[different[0]]}, not {texts[0]}; start all processes with the same run file and snapshot"
             )
+
+
+def _as_tensor(values: npt.NDArray[Any]) -> Any:
+    import torch  # noqa: PLC0415 - a process that is alone needs no torch
+
+    return torch.from_numpy(values)
+
+
+@contextmanager
+def _others_alive() -> Iterator[None]:
+    """Say in one sentence that another process has gone, rather than show gloo's stack."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise SetupError(f"another process of this training has ended; its own message says why ({reason})") from None
 
 
 @contextmanager
@@ -96,32 +118,48 @@ class Replicas:
     """Each process's copy of the arrays that it trains, brought together from time to time.
 
     Between two merges every process trains its copy on other text. A merge adds the changes of all processes to
-    what they last agreed on. Rows of rare tokens change in one process or two, by little: their changes are
-    added up, which is what one process would have done. Rows of frequent tokens move in every process
-    most of the way to the same place: their changes are averaged. ``share`` is between: 1 adds up,
-    1 / world size averages.
+    what they last agreed on. Rows of rare words change in one process or two, by little: their changes are
+    added up, which is what one process would have done. Rows of frequent words move in every process
+    most of the way to the same place: their changes are averaged. docs/decisions/0008 has the measurements.
 
     Args:
         group: the processes.
-        state: arrays of shape ``(V, S)``, changed in place.
-        share: by which the sum of a row's changes is multiplied. Shape ``(V,)``, float32.
+        state: arrays of shape ``(V, S)``, float32, changed in place.
+        occurrences: of each row's word that a process expects between merges. Shape ``(V,)``.
     """
 
-    def __init__(self, group: Group, state: dict[str, npt.NDArray[np.float32]], share: npt.NDArray[np.float32]) -> None:
+    def __init__(
+        self, group: Group, state: dict[str, npt.NDArray[np.float32]], occurrences: npt.NDArray[np.float64]
+    ) -> None:
         self._group = group
-        self._share = share
-        # A process that is alone has nothing to compare with, and saves the memory.
-        self._state = state if group.world_size > 1 else {}
-        self._agreed = {name: array.copy() for name, array in self._state.items()}
+        self._settled = occurrences / (occurrences + OCCURRENCES_TO_SETTLE)
+        self._state = state
+        self._agreed = {name: array.copy() for name, array in state.items()}
 
-    def merge(self) -> None:
-        """Bring all copies together; every process must call this as often as the others."""
+    def merge(self, contributors: int) -> None:
+        """Bring all copies together; every process must call this as often as the others.
+
+        Args:
+            contributors: processes that had text since the last merge; the others' copies are as agreed.
+        """
+        share = merge_share(self._settled, contributors)
         for name, array in self._state.items():
             rows = max(1, FLOATS_PER_MESSAGE // array.shape[1])
             for first in range(0, len(array), rows):
                 piece = slice(first, first + rows)
                 agreed = self._agreed[name][piece]
                 change = self._group.sum(array[piece] - agreed)
-                change *= self._share[piece, None]
+                change *= share[piece, None]
                 agreed += change
                 array[piece] = agreed
+
+
+def merge_share(settled: npt.NDArray[np.float64], contributors: int) -> npt.NDArray[np.float32]:
+    """Return the factor of each row's summed changes: 1 adds them up, 1 / contributors averages them.
+
+    Args:
+        settled: how far a row moves between merges of the way to where its text pulls it, 0 to 1. Shape ``(V,)``.
+        contributors: processes whose changes were summed.
+    """
+    share: npt.NDArray[np.float32] = (1 - settled * (1 - 1 / contributors)).astype(np.float32)
+    return share

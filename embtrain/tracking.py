@@ -24,6 +24,8 @@ from embtrain.config import Section, Settings, TrackSettings
 from embtrain.errors import SetupError
 from embtrain.manifest import Snapshot, read_manifest
 
+log = logging.getLogger(__name__)
+
 _SQLITE = "sqlite:///"
 
 # MLflow waits minutes for a server. That is right in the middle of a training, not before its start.
@@ -72,17 +74,27 @@ def start_run(settings: TrackSettings, name: str, run_id: str | None = None) -> 
     Args:
         settings: server or database, and experiment.
         name: of the run, as MLflow's page shows it.
-        run_id: of a run to go on with.
+        run_id: of a run to go on with, if the experiment has it still.
 
     Raises:
-        SetupError: if the server or database cannot be used, or has no such run.
+        SetupError: if the server or database cannot be used.
     """
     client = connect(settings.uri)
     with _told(mlflow.get_tracking_uri()):
         experiment = mlflow.set_experiment(settings.experiment)
+        if run_id and not _has_run(client, experiment.experiment_id, run_id):
+            log.info("MLflow has no run %s in %s any more: logging to a new one", run_id, settings.experiment)
+            run_id = None
         run = mlflow.start_run(run_id=run_id, run_name=name, experiment_id=experiment.experiment_id)
     with run:
         yield TrackedRun(run.info.run_id, client)
+
+
+def _has_run(client: mlflow.MlflowClient, experiment_id: str, run_id: str) -> bool:
+    try:
+        return bool(client.get_run(run_id).info.experiment_id == experiment_id)
+    except MlflowException:
+        return False
 
 
 def connect(uri: str | None = None) -> mlflow.MlflowClient:

@@ -6,6 +6,7 @@ the held-out loss. The loop knows neither what the model computes nor where its 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,9 @@ import numpy as np
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import TrainSettings
 from embtrain.data.sequences import Block, RowGroup, SequenceTable
-from embtrain.distributed import Group, Replicas
-from embtrain.errors import CorpusError, SetupError
-from embtrain.models.protocol import Model, Tally
+from embtrain.distributed import Group
+from embtrain.errors import ConfigError, CorpusError, SetupError
+from embtrain.models.protocol import Merger, Model, Tally
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Report:
     """What the loop tells its observer after each round, and with the held-out loss after each epoch."""
 
     position: Position
-    total_tokens: int
     learning_rate: float
     tally: Tally
     """Of this round, over all processes."""
@@ -49,7 +49,7 @@ class Training:
         settings: epochs, seed, the learning rate's end, the time between checkpoints.
         learning_rate: at the start.
         group: the processes; each trains on its own row groups.
-        replicas: the model's copies on these processes.
+        merge: brings the model's copies on these processes together.
         checkpoint: where unfinished state goes.
         observe: called by the first process.
         advance: called by the first process as tokens are gone through; moves the progress bar.
@@ -61,7 +61,7 @@ class Training:
     settings: TrainSettings
     learning_rate: float
     group: Group
-    replicas: Replicas
+    merge: Merger
     checkpoint: Checkpoint
     observe: Observer
     advance: Callable[[Tally], None]
@@ -85,14 +85,15 @@ class Training:
             order = self.sequences.order(epoch=epoch, seed=self.settings.seed)
             for after_round in self._rounds(order, position):
                 position = after_round
-                if self._is_due(saved) and position.row_groups < len(order):
+                if time.monotonic() - saved >= self.settings.checkpoint_seconds:
                     self._save(position)
                     saved = time.monotonic()
             position = Position(epoch + 1, 0, position.tokens)
             self._report_held_out(position)
-            if epoch + 1 < self.settings.epochs:
-                self._save(position)
-                saved = time.monotonic()
+        if position == start:  # interrupted after the training
+            self._report_held_out(position)
+        # What comes after the training may fail too, and is then all that is done again.
+        self._save(position)
         return position
 
     def _rounds(self, order: list[RowGroup], position: Position) -> Iterator[Position]:
@@ -115,11 +116,16 @@ class Training:
                 for tally in self.model.train(block, self._schedule(position.tokens, tokens, len(round_)), seed):
                     done += tally
                     self.advance(replace(tally, tokens=tally.tokens * len(round_)))
-            self.replicas.merge()
+            self.merge(len(round_))
             totals = self.group.sum(np.array([done.tokens, done.pairs, done.loss], np.float64))
             position = Position(position.epoch, position.row_groups + len(round_), position.tokens + tokens)
+            tally = Tally(int(totals[0]), int(totals[1]), float(totals[2]))
+            if not math.isfinite(tally.loss):
+                raise ConfigError(
+                    f"the loss is {tally.loss} after {position.tokens:,} tokens: the training has diverged; "
+                    f"lower model.learning_rate, which is {self.learning_rate:g}"
+                )
             if self.group.is_first:
-                tally = Tally(int(totals[0]), int(totals[1]), float(totals[2]))
                 self.observe(self._report(position, tally, time.perf_counter() - started))
             yield position
 
@@ -138,17 +144,13 @@ class Training:
         return int(np.random.SeedSequence([self.settings.seed, epoch, row_group]).generate_state(1, np.uint64)[0])
 
     def _report(self, position: Position, tally: Tally, seconds: float) -> Report:
-        total = self.settings.epochs * self.sequences.tokens
-        return Report(position, total, self.rate_at(position.tokens), tally, seconds)
+        return Report(position, self.rate_at(position.tokens), tally, seconds)
 
     def _report_held_out(self, position: Position) -> None:
         if self.group.is_first and self.held_out is not None:
             # Always the same draws: what changes from epoch to epoch is the model.
             held_out = self.model.loss(self.held_out, seed=0)
             self.observe(replace(self._report(position, Tally(), 0.0), held_out=held_out))
-
-    def _is_due(self, saved: float) -> bool:
-        return time.monotonic() - saved >= self.settings.checkpoint_seconds
 
     def _save(self, position: Position) -> None:
         if self.group.is_first:

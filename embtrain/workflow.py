@@ -9,19 +9,23 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import astuple, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from embtrain import tracking
 from embtrain.checkpoint import Checkpoint, Position
-from embtrain.config import Settings, TrackSettings
+from embtrain.config import EvaluateSettings, Settings, TrackSettings
 from embtrain.data.sequences import Block, SequenceTable
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group, Replicas, process_group
+from embtrain.distributed import Group, process_group
 from embtrain.evaluation import evaluate
+from embtrain.evaluation.analogy import read_questions
+from embtrain.evaluation.similarity import read_pairs
 from embtrain.manifest import Snapshot
-from embtrain.models.build import build_model, merge_share
+from embtrain.models.build import build_model
 from embtrain.models.protocol import Model
 from embtrain.progress import training_bar
 from embtrain.registry import register
@@ -71,19 +75,43 @@ def train(settings: Settings) -> str | None:
     with process_group() as group:
         corpus = Corpus.open(settings.snapshot_location)
         group.require_equal("snapshot", corpus.snapshot.fingerprint)
-        group.require_equal("model or training", [str(settings.model), str(settings.train)])
-        model = build_model(
-            settings.model, corpus.vocabulary, threads=_threads(settings, group), seed=settings.train.seed
-        )
+        group.require_equal("configuration", settings.model_dump(include={"model", "train"}))
+        _check_evaluation_files(settings.evaluate)
+        threads = _threads(settings, group)
+        model = build_model(settings.model, corpus.vocabulary, threads=threads, seed=settings.train.seed)
         checkpoint = _checkpoint(settings, corpus)
-        start, notes = checkpoint.load(model.state()) or (Position(), {})
-        with _run(settings, corpus, group, notes) as run:
-            held_out_loss = _train(settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run)
-            if run is None:
-                return None
-            version = _register(settings, corpus, model, run, held_out_loss)
-        checkpoint.remove()
+        with checkpoint.held() if group.is_first else nullcontext():
+            start, notes = _resume(model, checkpoint, group)
+            with _run(settings, corpus, group, notes) as run:
+                held_out_loss = _train(
+                    settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run
+                )
+                if run is None:
+                    return None
+                version = _register(settings, corpus, model, run, held_out_loss)
+            checkpoint.remove()
         return version
+
+
+def _check_evaluation_files(settings: EvaluateSettings) -> None:
+    """Read the files that the vectors will be measured on, rather than find after hours that one is not there."""
+    for path in settings.similarity:
+        read_pairs(path)
+    for path in settings.analogy:
+        read_questions(path)
+
+
+def _resume(model: Model, checkpoint: Checkpoint, group: Group) -> tuple[Position, dict[str, str]]:
+    """Bring every process to where the first one's checkpoint is; return that position and the notes left there."""
+    state = model.state()
+    saved = checkpoint.load({name: array.shape for name, array in state.items()}) if group.is_first else None
+    if saved:
+        model.load_state(saved.state)
+    position = saved.position if saved else Position()
+    epoch, row_groups, tokens = group.from_first(np.array(astuple(position))).tolist()
+    if tokens:
+        model.load_state({name: group.from_first(array) for name, array in model.state().items()})
+    return Position(epoch, row_groups, tokens), saved.notes if saved else {}
 
 
 def register_vectors(vectors: Vectors, *, name: str, source: str) -> str:
@@ -148,7 +176,6 @@ def _train(
             run.log_metrics(_metrics(report), step=report.position.tokens)
 
     per_round = sequences.tokens // max(1, len(sequences.row_groups))
-    share = merge_share(corpus.vocabulary, tokens=per_round, world_size=group.world_size)
     if start.tokens:
         logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.tokens / total)
     with training_bar(total_tokens=total, done_tokens=start.tokens, shown=group.is_first) as advance:
@@ -159,7 +186,7 @@ def _train(
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
             group=group,
-            replicas=Replicas(group, model.state(), share),
+            merge=model.merger(group, per_round),
             checkpoint=checkpoint,
             observe=observe,
             advance=advance,

@@ -6,7 +6,7 @@ torch differentiates all fit behind this: the loop hands over blocks of the corp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.data.sequences import Block
+from embtrain.distributed import Group
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Tally:
         return self.loss / self.pairs if self.pairs else float("nan")
 
 
+Merger = Callable[[int], None]
+"""Brings the copies together; its argument is how many processes had text since the last time."""
+
+
 class Model(Protocol):
     """A model in training."""
 
@@ -51,8 +56,19 @@ class Model(Protocol):
     def loss(self, block: Block, seed: int) -> Tally:
         """Measure the loss on a block without changing anything."""
 
+    def merger(self, group: Group, tokens_per_round: int) -> Merger:
+        """Return what brings the copies of several processes together.
+
+        Args:
+            group: the processes; of one alone nothing is merged.
+            tokens_per_round: that each process trains on between merges.
+        """
+
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return all that training changes, by name, as arrays that may be read and written in place."""
+        """Return all that training changes, by name: what a checkpoint holds."""
+
+    def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Take over what :meth:`state` of the same model returned, here or elsewhere."""
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the word vectors. Shape ``(V, D)``."""

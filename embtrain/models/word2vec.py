@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -12,11 +12,12 @@ import numpy.typing as npt
 from embtrain.config import CbowSettings, SgnsSettings
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
+from embtrain.distributed import Group, Replicas
 from embtrain.kernels.cbow import train_cbow
 from embtrain.kernels.sampling import fill_alias_table
 from embtrain.kernels.scratch import Scratch, aligned_rows
 from embtrain.kernels.skipgram import train_skipgram
-from embtrain.models.protocol import Tally
+from embtrain.models.protocol import Merger, Tally
 
 SPAN_TOKENS = 20_000
 """Tokens of one call of a kernel: some milliseconds, so that Ctrl-C, the progress bar and the learning rate follow."""
@@ -50,6 +51,8 @@ class Word2Vec:
         self._alias_id = np.empty(size, np.int32)
         fill_alias_table(vocabulary.negative_probability.copy(), self._alias_threshold, self._alias_id)
         self._scratch: list[Scratch] = []
+        # How often a token of the corpus is this word, and is kept.
+        self._occurrence = vocabulary.counts * vocabulary.keep_probability / max(1, vocabulary.counts.sum())
 
     def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
         """Train on a block; see :class:`embtrain.models.protocol.Model`.
@@ -85,6 +88,18 @@ class Word2Vec:
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return both matrices, shape ``(V, S)`` with S the dimension rounded up to 16."""
         return {"input": self.input_rows, "output": self.output_rows}
+
+    def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Copy both matrices in."""
+        for name, rows in self.state().items():
+            rows[:] = state[name]
+
+    def merger(self, group: Group, tokens_per_round: int) -> Merger:
+        """Return what merges the copies of both matrices; see :class:`embtrain.distributed.Replicas`."""
+        if group.world_size == 1:
+            return lambda _: None
+        replicas = Replicas(group, self.state(), self._occurrence * tokens_per_round)
+        return replicas.merge
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the input vectors, a copy. Shape ``(V, dim)``."""

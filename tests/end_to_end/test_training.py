@@ -81,7 +81,7 @@ def test_two_processes_train_one_model(folder):
 
 
 def test_a_killed_run_goes_on_in_the_same_mlflow_run_and_ends_as_if_it_never_stopped(folder):
-    long = ["train.epochs=60", "train.checkpoint_seconds=0.01"]
+    long = ["train.epochs=25", "train.checkpoint_seconds=0.01"]
     assert start(TRAIN, "name=uninterrupted", "track.experiment=other", *long).returncode == 0
     with subprocess.Popen([*TRAIN, *long], stderr=subprocess.DEVNULL) as killed:
         deadline = time.monotonic() + 120
@@ -96,9 +96,20 @@ def test_a_killed_run_goes_on_in_the_same_mlflow_run_and_ends_as_if_it_never_sto
     client, run = only_run(folder)
     assert run.info.status == "FINISHED"
     steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "held_out_loss")]
-    assert len(set(steps)) == 60
+    assert len(set(steps)) == 25
     resumed, whole = embtrain.load("models:/toy/1"), embtrain.load("models:/uninterrupted/1")
     np.testing.assert_array_equal(resumed.matrix, whole.matrix)
+
+
+def test_what_fails_after_the_training_does_not_cost_it(folder):
+    (folder / "mlruns").write_text("where MLflow would keep its artifacts")
+    failed = start(TRAIN)
+    assert failed.returncode != 0
+    (folder / "mlruns").unlink()
+    done = start(TRAIN)
+    assert done.returncode == 0, done.stderr
+    assert "going on from checkpoints/toy: 100.0 % done" in done.stderr
+    assert_topics_are_apart(embtrain.load("models:/toy@champion"))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +119,8 @@ def test_a_killed_run_goes_on_in_the_same_mlflow_run_and_ends_as_if_it_never_sto
         (["track.uri=sqlite:////proc/none/mlflow.db"], "cannot be written to"),
         (["track.uri=http://127.0.0.1:9"], "MLflow at http://127.0.0.1:9 cannot be used"),
         (["train.checkpoint=toy.yaml/x"], "cannot keep checkpoints in toy.yaml/x"),
+        (["evaluate.similarity=[typo.tsv]"], "there is no evaluation file typo.tsv"),
+        (["model.learning_rate=10"], "the training has diverged; lower model.learning_rate, which is 10"),
         (["model.dimm=3"], "unknown setting 'model.dimm'; did you mean 'model.dim'?"),
         (["train.epochs=0"], "train.epochs: input should be greater than or equal to 1, found 0"),
     ],
@@ -126,6 +139,23 @@ def test_more_processes_than_row_groups_end_the_run(folder):
     done = start(TWO_PROCESSES, "snapshot=one_group")
     assert done.returncode != 0
     assert "2 processes cannot share 1 row groups" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_processes_that_were_given_different_settings_end_the_run():
+    own_dim = "model.dim=$((16 + RANK))"
+    command = f"{sys.executable} -m embtrain train --conf toy.yaml {own_dim}"
+    done = start([*TORCHRUN, "--no-python", "bash", "-c", command])
+    assert done.returncode != 0
+    assert "the configuration of rank 1 differs from that of rank 0" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_when_the_first_process_ends_the_others_show_no_stack_trace():
+    done = start(TWO_PROCESSES, "track.uri=http://127.0.0.1:9")
+    assert done.returncode != 0
+    assert "MLflow at http://127.0.0.1:9 cannot be used" in done.stderr
+    assert "embtrain/workflow.py" not in done.stderr, "torchrun shows a trace of its own, of what it ran"
 
 
 def test_a_snapshot_whose_file_was_cut_short_is_refused(folder):

@@ -13,9 +13,9 @@ from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import CbowSettings, SgnsSettings, TrainSettings
 from embtrain.data.sequences import SequenceTable
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group, Replicas
-from embtrain.errors import CheckpointError, CorpusError, SetupError, SnapshotError
-from embtrain.models.build import build_model, merge_share
+from embtrain.distributed import Group, merge_share
+from embtrain.errors import CheckpointError, ConfigError, CorpusError, SetupError, SnapshotError
+from embtrain.models.build import build_model
 from embtrain.models.word2vec import cut_into_spans
 from embtrain.schema import HELD_OUT
 from embtrain.train import Training
@@ -40,7 +40,6 @@ def prepared(snapshot, checkpoint, *, model=MODELS["sgns"], observe=None, thread
     settings = TrainSettings(**{"epochs": 3, "threads": threads, **options})
     built = build_model(model, vocabulary, threads=threads, seed=settings.seed)
     group = group or Group()
-    share = merge_share(vocabulary, tokens=sequences.tokens, world_size=group.world_size)
     training = Training(
         model=built,
         sequences=sequences,
@@ -48,12 +47,20 @@ def prepared(snapshot, checkpoint, *, model=MODELS["sgns"], observe=None, thread
         settings=settings,
         learning_rate=model.learning_rate,
         group=group,
-        replicas=Replicas(group, built.state(), share),
+        merge=built.merger(group, sequences.tokens) if group.world_size == 1 else lambda _: None,
         checkpoint=Checkpoint(checkpoint, {"model": model.model_dump()}),
         observe=observe or (lambda _: None),
         advance=lambda _: None,
     )
     return training, vocabulary
+
+
+def load(training):
+    """Bring the model to its checkpoint; return what was saved."""
+    shapes = {name: array.shape for name, array in training.model.state().items()}
+    saved = training.checkpoint.load(shapes)
+    training.model.load_state(saved.state)
+    return saved
 
 
 @pytest.fixture
@@ -139,7 +146,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_p
     with pytest.raises(PowerCutError):
         dying.run(Position())
     resumed, _ = prepared(snapshot, tmp_path / "c")
-    position, _ = resumed.checkpoint.load(resumed.model.state())
+    position, *_ = load(resumed)
     assert position.tokens > 0
     resumed.run(position)
     np.testing.assert_array_equal(resumed.model.vectors(), whole.model.vectors())
@@ -157,7 +164,7 @@ def test_a_run_that_dies_while_saving_leaves_the_checkpoint_before(snapshot, tmp
     monkeypatch.setattr("pathlib.Path.replace", die)
     with pytest.raises(PowerCutError):
         training.checkpoint.save(Position(0, 2, 200), training.model.state(), {})
-    position, _ = training.checkpoint.load(training.model.state())
+    position, *_ = load(training)
     assert position == Position(0, 1, 100)
     np.testing.assert_array_equal(training.model.state()["input"], before)
 
@@ -167,7 +174,7 @@ def test_a_checkpoint_of_another_model_is_refused(snapshot, tmp_path):
     training.checkpoint.save(Position(), training.model.state(), {})
     other, _ = prepared(snapshot, tmp_path / "c", model=SgnsSettings(dim=21, window=3))
     with pytest.raises(CheckpointError, match="made with another model"):
-        other.checkpoint.load(other.model.state())
+        load(other)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}"])
@@ -176,7 +183,7 @@ def test_a_damaged_record_is_refused(snapshot, tmp_path, damage):
     training.checkpoint.save(Position(), training.model.state(), {})
     (tmp_path / "c" / "checkpoint.json").write_bytes(damage)
     with pytest.raises(CheckpointError, match="damaged"):
-        training.checkpoint.load(training.model.state())
+        load(training)
 
 
 def test_a_state_cut_short_is_refused(snapshot, tmp_path):
@@ -185,13 +192,13 @@ def test_a_state_cut_short_is_refused(snapshot, tmp_path):
     (state,) = (tmp_path / "c").glob("*.safetensors")
     state.write_bytes(state.read_bytes()[:-8])
     with pytest.raises(CheckpointError, match="cannot read"):
-        training.checkpoint.load(training.model.state())
+        load(training)
 
 
 def test_a_folder_that_cannot_be_written_is_said(snapshot, tmp_path):
     (tmp_path / "file").write_text("in the way")
     training, _ = prepared(snapshot, tmp_path / "file" / "c")
-    with pytest.raises(CheckpointError, match="cannot write a checkpoint"):
+    with pytest.raises(CheckpointError, match="Not a directory"):
         training.checkpoint.save(Position(), training.model.state(), {})
 
 
@@ -252,8 +259,39 @@ def test_spans_cover_every_sequence_once_and_in_order(lengths):
 
 
 def test_changes_of_rare_rows_are_added_up_and_those_of_frequent_rows_averaged():
-    vocabulary = Vocabulary(["the", "rare"], np.array([10**9, 1]), np.ones(2), np.full(2, 0.5))
-    share = merge_share(vocabulary, tokens=1_000_000, world_size=4)
-    assert share[0] == pytest.approx(0.25, abs=1e-3)
-    assert share[1] == pytest.approx(1, abs=1e-3)
-    np.testing.assert_array_equal(merge_share(vocabulary, tokens=10, world_size=1), [1, 1])
+    never_settled, half_settled, settled = np.array([0.0]), np.array([0.5]), np.array([1.0])
+    assert merge_share(never_settled, 4) == 1
+    assert merge_share(half_settled, 4) == 0.625
+    assert merge_share(settled, 4) == 0.25
+    assert merge_share(settled, 1) == 1, "the change of a process that alone had text is kept whole"
+
+
+def test_a_diverged_training_says_so(snapshot, tmp_path):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    training.model.state()["input"][:] = np.nan
+    with pytest.raises(ConfigError, match=r"has diverged; lower model.learning_rate, which is 0.025"):
+        training.run(Position())
+
+
+def test_a_finished_checkpoint_leaves_what_is_not_its_own(snapshot, tmp_path):
+    training, _ = prepared(snapshot, tmp_path)
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "state-1.safetensors").write_text("of somebody else")
+    with training.checkpoint.held():
+        training.checkpoint.save(Position(0, 1, 2), training.model.state(), {})
+        training.checkpoint.save(Position(0, 2, 3), training.model.state(), {})
+        training.checkpoint.remove()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert {"thesis.txt", "state-1.safetensors", "snapshot"} <= left
+    assert not {"checkpoint.json", "state-2.safetensors", "state-3.safetensors"} & left
+
+
+def test_a_checkpoint_of_a_run_that_is_going_on_is_refused(snapshot, tmp_path):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    with (
+        training.checkpoint.held(),
+        pytest.raises(CheckpointError, match="another run is using the checkpoints"),
+        training.checkpoint.held(),
+    ):
+        pass
+    assert not (tmp_path / "c").exists()
