@@ -35,6 +35,7 @@ setup(
     package_data={"embtrain": ["py.typed"]},
     install_requires=[
         "click>=8.1",
+        "filelock>=3.12",
         "numpy>=1.26,<3",
         "pyarrow>=18,<26",
         "pydantic>=2,<3",

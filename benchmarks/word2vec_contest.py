@@ -34,7 +34,9 @@ class Entry:
     memory: float
 
 
-def contest(name: str, model: dict[str, Any], *, rounds: int, quiet: bool) -> None:
+def contest(
+    name: str, model: dict[str, Any], *, rounds: int, quiet: bool, beside: dict[str, dict[str, Any]] | None = None
+) -> None:
     """Run both sides ``rounds`` times, print every figure and the result.
 
     Args:
@@ -42,6 +44,7 @@ def contest(name: str, model: dict[str, Any], *, rounds: int, quiet: bool) -> No
         model: settings of embtrain's model; gensim gets the same.
         rounds: each with another seed.
         quiet: print the JSON alone.
+        beside: further settings of embtrain's model by name, whose figures are printed too.
     """
     harness.require("gensim")
     harness.data_file(CORPUS)
@@ -50,12 +53,14 @@ def contest(name: str, model: dict[str, Any], *, rounds: int, quiet: bool) -> No
     for seed in range(1, rounds + 1):
         entries["gensim"].append(harness.in_fresh_process(train_gensim, model, seed))
         entries["embtrain"].append(harness.in_fresh_process(train_embtrain, snapshot, model, seed))
+        for side, settings in (beside or {}).items():
+            entries.setdefault(side, []).append(harness.in_fresh_process(train_embtrain, snapshot, settings, seed))
         for side, latest in entries.items():
-            harness.say(f"round {seed}  {side:9s} {_describe(latest[-1])}", quiet=quiet)
+            harness.say(f"round {seed}  {side:18s} {_describe(latest[-1])}", quiet=quiet)
     ours, peer = (statistics.median(e.words_per_second for e in entries[side]) for side in ("embtrain", "gensim"))
     quality = {"ours": _mean_quality(entries["embtrain"]), "peer": _mean_quality(entries["gensim"])}
-    for side, values in quality.items():
-        harness.say(f"mean quality, {side}: {values}", quiet=quiet)
+    for side, of_side in entries.items():
+        harness.say(f"mean of {rounds}  {side:18s} {_mean_quality(of_side)}", quiet=quiet)
     unit = "corpus words/s"
     harness.finish(harness.Result(name, unit, ours, peer, "gensim corpus_file", ours / peer, quality))
 
