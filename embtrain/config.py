@@ -8,15 +8,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+def _no_boolean(value: Any) -> Any:
+    """Refuse true and false, which pydantic takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "Input should be a number")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_no_boolean)]
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+Fraction = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_boolean)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
 
 
 class Section(BaseModel):
     """A group of settings. Unknown keys are refused, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class CorpusSettings(Section):
@@ -34,7 +46,7 @@ class CorpusSettings(Section):
     """False: *Python* and *python* are two words."""
     split_sentences: bool = True
     """False: a document is one sentence, and windows cross its full stops."""
-    max_sentence_tokens: int = Field(1000, ge=2)
+    max_sentence_tokens: Integer = Field(1000, ge=2)
     """Longer sentences are cut in pieces of so many tokens, as word2vec.c does. Nothing is lost."""
     deduplicate: bool = True
     """Keep one of each set of sentences with the same tokens."""
@@ -45,18 +57,18 @@ class CorpusSettings(Section):
 class VocabularySettings(Section):
     """Which tokens get an id."""
 
-    min_count: int = Field(5, ge=1)
+    min_count: Integer = Field(5, ge=1)
     """Occurrences below which a token is left out."""
-    max_size: int = Field(5_000_000, ge=1)
+    max_size: Integer = Field(5_000_000, ge=1)
     """At most so many tokens, the most frequent."""
 
 
 class UnigramSettings(Section):
     """How frequent tokens are thinned out, and how negatives are drawn."""
 
-    subsample_threshold: float = Field(1e-4, ge=0)
+    subsample_threshold: Number = Field(1e-4, ge=0)
     """Mikolov et al. (2013b), eq. 5, in word2vec.c's form. 0 keeps every occurrence."""
-    negative_exponent: float = Field(0.75, ge=-2, le=2)
+    negative_exponent: Number = Field(0.75, ge=-2, le=2)
     """Negatives are drawn in proportion to count ** exponent."""
 
 
@@ -67,20 +79,20 @@ class SparkSettings(Section):
     """The environment variable SPARK_MASTER comes before this."""
     driver_memory: str = "4g"
     """Memory of Spark's driver, which in local mode does all the work."""
-    partitions: int = Field(8, ge=1)
+    partitions: Integer = Field(8, ge=1)
     """Partitions of the tables written. The same number on every cluster gives the same files."""
 
 
 class WindowedModel(Section):
     """What skip-gram and CBOW share."""
 
-    dim: int = Field(100, ge=1, le=4096)
+    dim: Integer = Field(100, ge=1, le=4096)
     """Numbers per vector."""
-    window: int = Field(5, ge=1, le=1000)
+    window: Integer = Field(5, ge=1, le=1000)
     """Tokens on each side of the center."""
     dynamic_window: bool = True
     """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
-    num_negatives: int = Field(5, ge=1, le=100)
+    num_negatives: Integer = Field(5, ge=1, le=100)
     """Noise tokens against which each prediction is made."""
 
 
@@ -89,7 +101,7 @@ class SgnsSettings(WindowedModel):
 
     type: Literal["sgns"] = "sgns"
     """The model to train: `sgns` or `cbow`."""
-    learning_rate: float = Field(0.025, gt=0, le=10)
+    learning_rate: Number = Field(0.025, gt=0, le=10)
     """At the start; `train.final_learning_rate` is where it ends."""
 
 
@@ -98,7 +110,7 @@ class CbowSettings(WindowedModel):
 
     type: Literal["cbow"] = "cbow"
     """The model to train: `sgns` or `cbow`."""
-    learning_rate: float = Field(0.15, gt=0, le=10)
+    learning_rate: Number = Field(0.15, gt=0, le=10)
     """At the start. `gradient: word2vec` takes longer steps, so that its default is 0.05, as in word2vec.c."""
     gradient: Literal["corrected", "word2vec"] = "corrected"
     """`corrected` divides each context row's step by their number, the true gradient of the mean (Irsoy et al.,
@@ -119,17 +131,17 @@ ModelSettings = Annotated[SgnsSettings | CbowSettings, Field(discriminator="type
 class TrainSettings(Section):
     """The training loop."""
 
-    epochs: int = Field(5, ge=1)
+    epochs: Integer = Field(5, ge=1)
     """Passes over the sequences."""
-    final_learning_rate: float = Field(1e-4, ge=0)
+    final_learning_rate: Number = Field(1e-4, ge=0)
     """The learning rate falls linearly to this over all epochs."""
-    threads: int | None = Field(None, ge=1)
+    threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
-    seed: int = Field(1, ge=0, lt=2**63)
+    seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
     """Folder for the state of an unfinished run. None: `checkpoints/NAME`."""
-    checkpoint_seconds: float = Field(300, gt=0)
+    checkpoint_seconds: Number = Field(300, gt=0)
     """Time between checkpoints. An interrupted run continues from the last one."""
 
 
@@ -140,7 +152,7 @@ class EvaluateSettings(Section):
     """Word pairs with human scores: `word<TAB>word<TAB>score` a line."""
     analogy: list[str] = []
     """Questions as in word2vec's questions-words.txt: `: section` lines, and four words a line."""
-    restrict_vocabulary: int = Field(30_000, ge=1)
+    restrict_vocabulary: Integer = Field(30_000, ge=1)
     """Analogies are answered, and word pairs scored, among so many most frequent words."""
 
 

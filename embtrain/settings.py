@@ -38,9 +38,24 @@ def load_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
         raise ConfigError(f"{path}: " + "; ".join(_explain(error))) from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, and refuses a key that a mapping has twice: of the two, YAML's own reader keeps the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Return the next mapping of the file."""
+        mapping = super().compose_mapping_node(anchor)
+        known: dict[str, yaml.Node] = {}
+        for key, _ in mapping.value:
+            first = known.setdefault(str(key.value), key)
+            if first is not key:
+                problem = f"{key.value!r} is there twice, the first time in line {first.start_mark.line + 1}"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+        return mapping
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = _Loader(path.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError:
         raise ConfigError(f"no run file at {path}; conf/README.md shows how to write one") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -64,7 +79,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise ConfigError(f"override {override!r}: {section!r} is a single value, not a section")
     try:
-        values[last] = yaml.safe_load(text)
+        values[last] = _Loader(text).get_single_data()
     except yaml.YAMLError:
         raise ConfigError(f"override {override!r}: {text!r} is not a valid YAML value") from None
 
@@ -73,13 +88,11 @@ def _explain(error: ValidationError) -> Iterator[str]:
     """Yield one sentence per problem, in the words of the run file rather than of pydantic."""
     known = list(_known_keys(Settings))
     for problem in error.errors():
-        # Of a union pydantic adds the tag of the branch, which is no key of the file.
-        tags = [part for part in problem["loc"] if part in ("sgns", "cbow")]
-        keys = [str(part) for part in problem["loc"] if part not in tags]
+        keys, kind = _split_kind([str(part) for part in problem["loc"]])
         path = ".".join(keys)
         match problem["type"]:
             case "extra_forbidden" if path in known:
-                yield f"{path!r} is a setting of another {keys[0]}.type than {tags[0]!r}"
+                yield f"{path!r} is a setting of another {keys[0]}.type than {kind!r}"
             case "extra_forbidden":
                 yield f"unknown setting {path!r}" + _suggestion(keys, known)
             case "missing":
@@ -93,6 +106,14 @@ def _explain(error: ValidationError) -> Iterator[str]:
             case _:
                 message = problem["msg"][0].lower() + problem["msg"][1:]
                 yield f"{path}: {message}, found {problem['input']!r}"
+
+
+def _split_kind(location: list[str]) -> tuple[list[str], str | None]:
+    """Split a problem's place into keys of the run file, and the ``type`` that pydantic adds where it decides."""
+    field = Settings.model_fields.get(location[0]) if location else None
+    if field and field.discriminator and len(location) > 1:
+        return [location[0], *location[2:]], location[1]
+    return location, None
 
 
 def _suggestion(keys: list[str], known: list[str]) -> str:

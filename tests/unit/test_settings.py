@@ -69,6 +69,11 @@ def test_settings_do_not_change_after_loading(run_file):
         ("colour=red", "unknown setting 'colour'; conf/README.md lists all settings"),
         ("model.gradient=corrected", "'model.gradient' is a setting of another model.type than 'sgns'"),
         ("model.type=word2vec", "model.type: expected one of 'sgns', 'cbow', found 'word2vec'"),
+        ("sgns=3", "unknown setting 'sgns'; conf/README.md lists all settings"),
+        ("train.epochs=true", "train.epochs: input should be a number, found True"),
+        ("train.threads=false", "train.threads: input should be a number, found False"),
+        ("unigram.negative_exponent=true", "unigram.negative_exponent: input should be a number, found True"),
+        ("train.checkpoint_seconds=.inf", "train.checkpoint_seconds: input should be a finite number, found inf"),
         ("train.epochs=0", "train.epochs: input should be greater than or equal to 1, found 0"),
         ("corpus.held_out=1", "corpus.held_out: input should be less than 1, found 1"),
         ("train.epochs=many", "train.epochs: input should be a valid integer, unable to parse string as an integer"),
@@ -128,6 +133,28 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
 def test_broken_yaml_is_told_with_its_line(run_file):
     path = run_file("name: x\nmodel: {dim: 3\n")
     assert refusal(path).startswith(f"{path}, line 3: not valid YAML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("name: x\ntrain: {epochs: 2}\ntrain: {seed: 3}\n", 3, "'train' is there twice, the first time in line 2"),
+        (
+            "name: x\ntrain:\n  epochs: 2\n  seed: 1\n  epochs: 3\n",
+            5,
+            "'epochs' is there twice, the first time in line 3",
+        ),
+        ("name: x\nmodel: {dim: 3, dim: 4}\n", 2, "'dim' is there twice, the first time in line 2"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_told_with_both_lines(run_file, text, line, problem):
+    path = run_file(text)
+    assert refusal(path) == f"{path}, line {line}: not valid YAML: {problem}"
+
+
+def test_what_a_merged_mapping_says_may_be_said_anew(run_file):
+    merged = run_file("name: x\n<<: {snapshot: there, name: y}\n")
+    assert (load_settings(merged).name, load_settings(merged).snapshot) == ("x", "there")
 
 
 @pytest.mark.parametrize(("text", "found"), [("", "NoneType"), ("- a\n- b", "list"), ("just words", "str")])
