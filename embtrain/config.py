@@ -6,9 +6,10 @@ them; ``embtrain.settings`` reads it.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -163,10 +164,17 @@ class TrackSettings(Section):
     """A database or server. The default keeps all in two places of the working directory, mlflow.db and mlruns."""
     experiment: str = "embtrain"
     """MLflow's experiment, which groups runs."""
-    register_as: str | None = None
+    register_as: str | None = Field(None, pattern=r"^\w[^/:@']*$")
     """Registered model. None: the run's `name`."""
-    alias: str = "champion"
+    alias: str = Field("champion", pattern=r"^[\w-]+$", max_length=255)
     """Set on the new version once it has been loaded back and asked for a vector."""
+
+    @field_validator("alias")
+    @classmethod
+    def _not_of_mlflow(cls, alias: str) -> str:
+        if re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE):
+            raise ValueError(f"track.alias: MLflow keeps latest, v1, v2 and so on for itself, found {alias!r}")
+        return alias
 
 
 class Settings(Section):

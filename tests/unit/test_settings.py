@@ -81,6 +81,11 @@ def test_settings_do_not_change_after_loading(run_file):
         ("train=3", "train: expected a mapping of settings, found 3"),
         ("corpus.language=de", "corpus.language: input should be 'en' or 'ko', found 'de'"),
         ("name=a/b", "name: string should match pattern"),
+        ("track.register_as=a/b", "track.register_as: string should match pattern"),
+        ("track.register_as='a:b'", "track.register_as: string should match pattern"),
+        ("track.alias=a b", "track.alias: string should match pattern"),
+        ("track.alias=Latest", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'Latest'"),
+        ("track.alias=v12", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'v12'"),
         ("train.final_learning_rate=1", "train.final_learning_rate (1) must not be above model.learning_rate (0.025)"),
     ],
 )
