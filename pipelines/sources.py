@@ -60,7 +60,8 @@ def read_documents(spark: SparkSession, files: list[SourceFile], corpus: CorpusS
         ``text STRING``: a document a row, empty ones left out, spread evenly over the cores.
     """
     separator = "\n" if corpus.format == "lines" else "\n\n"
-    texts = spark.read.text([literal(file.path) for file in files], lineSep=separator).withColumnRenamed("value", "text")
+    paths = [literal(file.path) for file in files]
+    texts = spark.read.text(paths, lineSep=separator).withColumnRenamed("value", "text")
     documents = texts.filter(F.trim("text") != "")
     parallelism = spark.sparkContext.defaultParallelism
     if documents.rdd.getNumPartitions() >= 2 * parallelism:
