@@ -30,6 +30,8 @@ from pipelines.vocabulary import build_vocabulary, count_tokens
 # A row group is what a rank of the training reads at once: 4 MB of ids, enough to read at full speed.
 ROW_GROUP_TOKENS = 1_000_000
 
+# Of every stage: its measures, options and columns.
+_CODE = (__name__, "embtrain.schema")
 _TEXT_CODE = tuple(f"embtrain.text.{module}" for module in ("rules", "boundaries", "normalise", "words"))
 
 
@@ -89,12 +91,17 @@ def _sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: in
     def check(manifest: Manifest) -> None:
         if not manifest.rows:
             raise CorpusError(f"no word in {len(files)} files of the corpus {', '.join(corpus.paths)}")
+        if manifest.measures["held_out"] == manifest.rows:
+            raise CorpusError(
+                f"corpus.held_out={corpus.held_out} keeps all {manifest.rows} sentences out of training; "
+                "lower it, or add text"
+            )
 
     return Stage(
         table=SENTENCES,
         build=build,
         settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
-        code=("pipelines.sources", "pipelines.sentences", *_TEXT_CODE),
+        code=(*_CODE, "pipelines.sources", "pipelines.sentences", *_TEXT_CODE),
         inputs={"files": describe(files)},
         observed=(read, split, kept),
         check=check,
@@ -136,7 +143,7 @@ def _vocabulary_stage(spark: SparkSession, sentences: StoredTable, settings: Voc
         table=VOCABULARY,
         build=build,
         settings=settings.model_dump(),
-        code=("pipelines.vocabulary",),
+        code=(*_CODE, "pipelines.vocabulary"),
         inputs={"sentences": sentences.manifest.fingerprint},
         observed=(counted,),
         check=check,
@@ -153,7 +160,7 @@ def _unigram_stage(spark: SparkSession, vocabulary: StoredTable, settings: Setti
         table=UNIGRAM,
         build=lambda: build_unigram(vocabulary.frame(spark), **options),
         settings=options,
-        code=("pipelines.unigram",),
+        code=(*_CODE, "pipelines.unigram"),
         inputs={"vocabulary": vocabulary.manifest.fingerprint},
     )
 
@@ -170,7 +177,7 @@ def _sequences_stage(spark: SparkSession, table: Table, sentences: StoredTable, 
         table=table,
         build=lambda: encode_sentences(sentences.frame(spark), _tokens_by_id(vocabulary), held_out=held_out),
         settings={"row_group_tokens": ROW_GROUP_TOKENS},
-        code=("pipelines.sequences",),
+        code=(*_CODE, "pipelines.sequences"),
         inputs={"sentences": sentences.manifest.fingerprint, "vocabulary": vocabulary.manifest.fingerprint},
         options={"parquet.block.row.count.limit": max(1, round(ROW_GROUP_TOKENS / sentence_tokens))},
         check=check,

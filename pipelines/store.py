@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -72,14 +73,17 @@ class StoredTable:
 
 
 def writable_folder(location: str) -> Location:
-    """Make a folder, and those above it, where there is none yet.
+    """Make a folder, and those above it, where there is none yet; write and delete a small file to see if one can.
 
     Raises:
         SetupError: if that is not allowed, or something else bears its name.
     """
     folder = Location.of(location)
+    probe = folder / f".probe-{uuid4().hex}"
     try:
         folder.filesystem.create_dir(folder.path)
+        probe.filesystem.open_output_stream(probe.path).close()
+        probe.filesystem.delete_file(probe.path)
     except OSError as error:
         raise SetupError(f"cannot write to {folder} ({error}); name another folder") from None
     return folder

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import inspect
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from embtrain.manifest import MANIFEST, Snapshot
 from embtrain.schema import HELD_OUT, SENTENCES, SEQUENCES, UNIGRAM, VOCABULARY
 from pipelines import prepare as prepare_module
 from pipelines.prepare import prepare
+from pipelines.store import writable_folder
 
 pytestmark = pytest.mark.spark
 
@@ -179,6 +181,16 @@ def test_a_changed_file_redoes_everything(spark, tmp_path):
     assert redone(tmp_path, before) == {"sentences", *AFTER_SENTENCES}
 
 
+@pytest.mark.parametrize("module", ["pipelines.prepare", "embtrain.schema"])
+def test_changed_code_of_all_stages_redoes_everything(spark, folder, corpus, module, monkeypatch):
+    source, before = inspect.getsource, manifests(folder)
+    monkeypatch.setattr(
+        inspect, "getsource", lambda code: source(code) + ("# Changed." if code.__name__ == module else "")
+    )
+    prepare(spark, settings(folder, corpus))
+    assert redone(folder, before) == {"sentences", *AFTER_SENTENCES}
+
+
 def test_an_earlier_snapshot_stays_readable_after_a_new_one(spark, folder, corpus):
     earlier = opened(folder)
     prepare(spark, settings(folder, corpus, unigram={"negative_exponent": 0.5}))
@@ -301,6 +313,25 @@ def test_a_path_is_on_this_machine_whatever_the_default_file_system(spark, tmp_p
     finally:
         hadoop.set("fs.defaultFS", before)
     assert snapshot.table(SEQUENCES)[1].rows > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
+def test_a_folder_that_is_there_and_cannot_be_written_to_is_named():
+    with pytest.raises(SetupError, match=r"^cannot write to /proc .*name another folder$"):
+        writable_folder("/proc")
+
+
+def test_seeing_if_a_folder_can_be_written_to_leaves_nothing_in_it(tmp_path):
+    writable_folder(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_share_that_holds_out_every_sentence_is_named(spark, tmp_path):
+    path = tmp_path / "few.txt"
+    path.write_text("one two\nthree four\n")
+    with pytest.raises(CorpusError, match=r"corpus\.held_out=0\.999 .*all 2 sentences.*lower it"):
+        prepare(spark, settings(tmp_path, path, corpus={"held_out": 0.999}))
+    assert_nothing_committed(tmp_path)
 
 
 def test_a_damaged_table_of_an_earlier_run_is_not_built_upon(spark, folder, corpus):
