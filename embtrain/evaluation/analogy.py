@@ -63,11 +63,16 @@ class AnalogyResult:
         return _sum("total", self.sections)
 
     @property
-    def halves(self) -> list[Tally]:
-        """Return the tallies of meaning and of grammar, where the names of sections tell them apart."""
+    def sections_by_half(self) -> dict[str, list[Tally]]:
+        """Return the sections of meaning and of grammar, where their names tell them apart; else nothing."""
         syntactic = [section for section in self.sections if section.name.startswith(_SYNTACTIC)]
         semantic = [section for section in self.sections if section not in syntactic]
-        return [_sum("semantic", semantic), _sum("syntactic", syntactic)] if semantic and syntactic else []
+        return {"semantic": semantic, "syntactic": syntactic} if semantic and syntactic else {}
+
+    @property
+    def halves(self) -> list[Tally]:
+        """Return the tallies of meaning and of grammar, where the names of sections tell them apart."""
+        return [_sum(name, sections) for name, sections in self.sections_by_half.items()]
 
 
 def evaluate_analogies(vectors: Vectors, path: str | Path, restrict_vocabulary: int = 30_000) -> AnalogyResult:

@@ -18,7 +18,7 @@ from embtrain.vectors import Vectors
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured, file by file. ``str`` gives a table in points of 100."""
+    """What was measured, file by file. ``str`` gives a table in points of 100, analogies by section."""
 
     similarity: list[SimilarityResult]
     analogy: list[AnalogyResult]
@@ -45,7 +45,13 @@ class Evaluation:
         """Return everything, analogies by section, as one JSON object."""
         values = {
             "similarity": [
-                {"name": pairs.name, "spearman": pairs.spearman, "used": pairs.used, "pairs": pairs.pairs}
+                {
+                    "name": pairs.name,
+                    "spearman": pairs.spearman,
+                    "coverage": pairs.coverage,
+                    "used": pairs.used,
+                    "pairs": pairs.pairs,
+                }
                 for pairs in self.similarity
             ],
             "analogy": [
@@ -63,8 +69,7 @@ class Evaluation:
     def __str__(self) -> str:
         rows = [(pairs.name, "Spearman", pairs.spearman, pairs.used, pairs.pairs) for pairs in self.similarity]
         for questions in self.analogy:
-            for tally in (questions.total, *questions.halves):
-                label = questions.name if tally.name == "total" else f"  {tally.name}"
+            for label, tally in _outline(questions):
                 rows.append((label, "accuracy", tally.accuracy, tally.used, tally.questions))
         return _table(rows)
 
@@ -94,10 +99,21 @@ def _tally_values(tally: Tally) -> dict[str, str | float | None]:
     return {
         "name": tally.name,
         "accuracy": tally.accuracy,
+        "coverage": tally.coverage,
         "correct": tally.correct,
         "used": tally.used,
         "questions": tally.questions,
     }
+
+
+def _outline(questions: AnalogyResult) -> Iterator[tuple[str, Tally]]:
+    """Yield the file's tally, those of its halves and those of its sections, each indented below what it is part of."""
+    yield questions.name, questions.total
+    if not questions.halves:
+        yield from ((f"  {section.name}", section) for section in questions.sections)
+    for half in questions.halves:
+        yield f"  {half.name}", half
+        yield from ((f"    {section.name}", section) for section in questions.sections_by_half[half.name])
 
 
 def _table(rows: Sequence[tuple[str, str, float | None, int, int]]) -> str:

@@ -177,7 +177,37 @@ def test_metrics_are_named_after_files_and_leave_the_undefined_out(square, tmp_p
     assert metrics["analogy/questions"] == 0.5
     assert metrics["analogy_semantic/questions"] == 1
     assert [half["correct"] for half in json.loads(evaluation.to_json())["analogy"][0]["halves"]] == [1, 0]
-    assert "questions    accuracy   50.0  on 2 of 2" in str(evaluation)
+
+
+def test_the_table_shows_each_section_below_its_half(square, tmp_path):
+    questions = written(tmp_path, ": family\na b c d\na b c x\n: gram1\na b c a\n: gram2\nx b c a\n", "questions.txt")
+    assert str(evaluate(square, EvaluateSettings(analogy=[str(questions)]))).splitlines() == [
+        "questions    accuracy   50.0  on 2 of 4",
+        "  semantic   accuracy  100.0  on 1 of 2",
+        "    family   accuracy  100.0  on 1 of 2",
+        "  syntactic  accuracy    0.0  on 1 of 2",
+        "    gram1    accuracy    0.0  on 1 of 1",
+        "    gram2    accuracy      -  on 0 of 1",
+    ]
+
+
+def test_the_table_shows_sections_that_make_no_halves_below_their_file(square, tmp_path):
+    questions = written(tmp_path, ": family\na b c d\n", "kin.txt")
+    assert str(evaluate(square, EvaluateSettings(analogy=[str(questions)]))).splitlines() == [
+        "kin       accuracy  100.0  on 1 of 1",
+        "  family  accuracy  100.0  on 1 of 1",
+    ]
+
+
+def test_json_has_the_coverage_of_every_entry(square, tmp_path):
+    pairs = written(tmp_path, "a\tb\t1\na\td\t2\na\tx\t3\na\ty\t3\n", "pairs.txt")
+    questions = written(tmp_path, ": family\na b c d\n: gram1\na b c a\na b c x\nx b c a\n", "questions.txt")
+    found = json.loads(evaluate(square, EvaluateSettings(similarity=[str(pairs)], analogy=[str(questions)])).to_json())
+    assert found["similarity"][0]["coverage"] == 0.5
+    [analogy] = found["analogy"]
+    assert analogy["coverage"] == 0.5
+    assert [half["coverage"] for half in analogy["halves"]] == [1, pytest.approx(1 / 3)]
+    assert [section["coverage"] for section in analogy["sections"]] == [1, pytest.approx(1 / 3)]
 
 
 def test_two_files_of_one_name_are_refused(square):
