@@ -51,7 +51,11 @@ def errors_named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name once it is whole; gzip if the name ends in ``.gz``."""
+    """Open a file that appears under its name once it is whole; gzip if the name ends in ``.gz``.
+
+    Raises:
+        FormatError: if ``finished`` does.
+    """
     with finished(path) as unfinished, unfinished.open("wb") as file:
         if path.suffix == ".gz":
             with gzip.open(file, "wb", compresslevel=6) as compressed:
@@ -62,7 +66,13 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def finished(path: Path) -> Iterator[Path]:
-    """Yield another name in the same folder, which becomes ``path`` if nothing is raised, and else is removed."""
+    """Yield another name in the same folder, which becomes ``path`` if nothing is raised, and else is removed.
+
+    Raises:
+        FormatError: if ``path`` is a folder already, or the one that it shall be in is not there.
+    """
+    if path.is_dir():
+        raise FormatError(f"cannot write {path}: it is a folder; name a file in it, or something new")
     if not path.parent.is_dir():
         raise FormatError(f"cannot write {path}: there is no folder {path.parent}")
     unfinished = path.with_name(f".{path.name}.unfinished")

@@ -31,7 +31,7 @@ def write(vectors: Vectors, path: Path) -> None:
     """Write words, counts and vectors.
 
     Raises:
-        FormatError: if there is something of that name already, or a word has no UTF-8 form.
+        FormatError: if there is something of that name already, a word has no UTF-8 form, or the disk is full.
     """
     if path.exists():
         raise FormatError(f"{path} exists already; delete it, or choose the name of a new folder")
@@ -42,7 +42,10 @@ def write(vectors: Vectors, path: Path) -> None:
     ]
     with finished(path) as folder:
         folder.mkdir()
-        save_file({"vectors": vectors.matrix}, folder / TENSOR)
+        try:
+            save_file({"vectors": vectors.matrix}, folder / TENSOR)
+        except SafetensorError as error:  # what the operating system said is in it, but it is no OSError
+            raise FormatError(f"cannot write {path}: {error}") from None
         pq.write_table(pa.table(columns, schema=VOCABULARY.arrow_schema), folder / _VOCABULARY, compression="zstd")
         metadata = {"words": len(vectors), "dim": vectors.vector_size, "embtrain_version": embtrain.__version__}
         (folder / _METADATA).write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")

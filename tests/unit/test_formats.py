@@ -201,6 +201,35 @@ def test_a_folder_that_does_not_exist_is_named(vectors, tmp_path):
         formats.write(vectors, tmp_path / "none" / "vectors.vec", "word2vec")
 
 
+@pytest.mark.parametrize("name", [*TEXTS, "parquet"])
+def test_a_folder_where_a_file_shall_be_is_said_to_be_one_and_stays(vectors, tmp_path, name):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(FormatError, match=f"^cannot write {tmp_path}/there: it is a folder; "):
+        formats.write(vectors, tmp_path / "there", name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def test_a_full_disk_is_told_in_one_sentence_and_leaves_nothing_behind(tmp_path):
+    # The limit on the size of a file stands in for the end of the disk.
+    program = """
+import numpy, resource, signal, sys
+from embtrain import formats
+from embtrain.vectors import Vectors
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+vectors = Vectors([str(number) for number in range(100)], numpy.ones((100, 100)))
+try:
+    formats.write(vectors, sys.argv[1], "safetensors")
+except formats.FormatError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "vectors")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith(f"cannot write {tmp_path}/vectors: ")
+    assert ran.stdout.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_of_vectors_is_never_overwritten(vectors, tmp_path):
     formats.write(vectors, tmp_path / "vectors", "safetensors")
     with pytest.raises(FormatError, match="exists already"):
