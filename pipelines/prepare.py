@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -27,7 +29,7 @@ from pipelines.store import Stage, StoredTable, provide, writable_folder
 from pipelines.unigram import build_unigram
 from pipelines.vocabulary import build_vocabulary, count_tokens
 
-# A row group is what a rank of the training reads at once: 4 MB of ids, enough to read at full speed.
+# A row group is what a rank of the training reads at once: at most 4 MB of ids, enough to read at full speed.
 ROW_GROUP_TOKENS = 1_000_000
 
 # Of every stage: its measures, options and columns.
@@ -167,7 +169,6 @@ def _unigram_stage(spark: SparkSession, vocabulary: StoredTable, settings: Setti
 
 def _sequences_stage(spark: SparkSession, table: Table, sentences: StoredTable, vocabulary: StoredTable) -> Stage:
     held_out = table is HELD_OUT
-    sentence_tokens = (sentences.manifest.tokens or 0) / sentences.manifest.rows
 
     def check(manifest: Manifest) -> None:
         if not manifest.rows and not held_out:
@@ -179,10 +180,24 @@ def _sequences_stage(spark: SparkSession, table: Table, sentences: StoredTable, 
         settings={"row_group_tokens": ROW_GROUP_TOKENS},
         code=(*_CODE, "pipelines.sequences"),
         inputs={"sentences": sentences.manifest.fingerprint, "vocabulary": vocabulary.manifest.fingerprint},
-        options={"parquet.block.row.count.limit": max(1, round(ROW_GROUP_TOKENS / sentence_tokens))},
+        options={"parquet.block.row.count.limit": _row_group_rows(sentences.manifest, held_out=held_out)},
         check=check,
         summary=lambda manifest: f"kept {manifest.rows:,} sentences with {manifest.tokens:,} tokens",
     )
+
+
+def _row_group_rows(sentences: Manifest, *, held_out: bool) -> int:
+    """Cut the longest file in equal row groups: in each round of the training every rank reads one, and waits for all.
+
+    Estimated from the sentences before they are encoded. What encoding drops makes the last group of a file shorter.
+    """
+    held_out_share = sentences.measures["held_out"] / sentences.rows
+    share = held_out_share if held_out else 1 - held_out_share
+    longest = max(sum(part.row_groups) for part in sentences.parts)
+    groups = math.ceil(longest * share * (sentences.tokens or 0) / sentences.rows / ROW_GROUP_TOKENS)
+    # Which file a sentence that is held out falls to is chance: three standard deviations leave no tail of a few rows.
+    rows = longest * share + 3 * math.sqrt(longest * share * (1 - share))
+    return max(1, math.ceil(rows / max(1, groups)))
 
 
 def _tokens_by_id(vocabulary: StoredTable) -> pa.Array:

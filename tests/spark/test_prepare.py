@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import inspect
+import math
 import os
 import shutil
 import signal
@@ -102,11 +103,16 @@ def test_counts_are_of_the_training_sentences(finished):
     assert vocabulary_of(opened(finished)) == {token: count for token, count in counts.items() if count >= 2}
 
 
-def test_row_groups_hold_about_as_many_tokens_as_wanted(spark, folder, corpus, monkeypatch):
-    monkeypatch.setattr(prepare_module, "ROW_GROUP_TOKENS", 100)
-    _, manifest = prepare(spark, settings(folder, corpus)).table(SEQUENCES)
-    row_groups = sum(len(part.row_groups) for part in manifest.parts)
-    assert manifest.tokens / row_groups == pytest.approx(100, rel=0.3)
+@pytest.mark.parametrize("tokens", [100, 700, 900])
+def test_a_file_is_cut_in_equal_row_groups_of_as_many_tokens_as_wanted_or_fewer(spark, tmp_path, monkeypatch, tokens):
+    monkeypatch.setattr(prepare_module, "ROW_GROUP_TOKENS", tokens)
+    path = tmp_path / "even.txt"
+    path.write_text("".join(f"sentence {i % 20} of {i // 20} here\n" for i in range(400)))
+    options = {"corpus": {"held_out": 0}, "vocabulary": {"min_count": 1}, "spark": {"partitions": 1}}
+    _, manifest = prepare(spark, settings(tmp_path, path, **options)).table(SEQUENCES)
+    (part,) = manifest.parts
+    assert len(part.row_groups) == math.ceil(2000 / tokens)
+    assert max(part.row_groups) - min(part.row_groups) < len(part.row_groups)
 
 
 def test_the_same_text_gives_the_same_tables_however_it_lies_on_disk(spark, finished, tmp_path):
