@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import embtrain
-from embtrain.errors import EmbtrainError, SetupError
+from embtrain.errors import SetupError, in_one_sentence
 
 if TYPE_CHECKING:
     from embtrain.config import Settings
@@ -62,16 +62,10 @@ def _in_one_sentence(error: BaseException) -> str | None:
     match error:
         case click.Abort() | KeyboardInterrupt():
             return "interrupted"
-        case EmbtrainError():
-            return str(error)
-        case OSError(filename=str(name), strerror=str(reason)):
-            return f"{name}: {reason}"
-        case OSError():
-            return str(error)
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] in _EXTRA_OF:
             return f"this command needs {name}; run: pip install 'embtrain[{_EXTRA_OF[name.partition('.')[0]]}]'"
         case _:
-            return None
+            return in_one_sentence(error)
 
 
 class _InOrder(click.Group):

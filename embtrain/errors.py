@@ -11,6 +11,19 @@ class EmbtrainError(Exception):
     """Something outside of embtrain is not as it must be."""
 
 
+def in_one_sentence(error: BaseException) -> str | None:
+    """Return what the user is to be told of an error; None for what can only be a defect of embtrain."""
+    match error:
+        case EmbtrainError():
+            return str(error)
+        case OSError(filename=str(name), strerror=str(reason)):
+            return f"{name}: {reason}"
+        case OSError():
+            return str(error)
+        case _:
+            return None
+
+
 class ConfigError(EmbtrainError, ValueError):
     """A setting is unknown, of the wrong type or out of range."""
 

@@ -12,8 +12,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from embtrain.errors import EmbtrainError
 from embtrain.settings import load_settings
+from jobs.ending import exit_code
 from pipelines.prepare import prepare
 from pipelines.session import spark_session
 
@@ -26,14 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("pipelines").setLevel(logging.INFO)
-    try:
-        settings = load_settings(options.conf, options.overrides)
-        with spark_session(settings.spark, app=f"embtrain prepare {settings.name}") as spark:
-            prepare(spark, settings)
-    except EmbtrainError as error:
-        print(f"prepare_snapshot.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("prepare_snapshot.py", lambda: run(options.conf, options.overrides))
+
+
+def run(conf: str, overrides: Sequence[str]) -> None:
+    """Read the settings, start Spark or take what spark-submit started, and prepare."""
+    settings = load_settings(conf, overrides)
+    with spark_session(settings.spark, app=f"embtrain prepare {settings.name}") as spark:
+        prepare(spark, settings)
 
 
 if __name__ == "__main__":

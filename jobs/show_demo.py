@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 import embtrain
 from embtrain.config import Settings
-from embtrain.errors import EmbtrainError
 from embtrain.evaluation import evaluate
 from embtrain.settings import load_settings
+from jobs.ending import exit_code
 
 # Everyday words of different frequency that Python's documentation has much to say about. Those of them are shown
 # that are in the vocabulary: what is installed differs from machine to machine.
@@ -44,12 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Show what the registered model of a run file knows; return 0, or 2 for what the user can put right."""
     parser = argparse.ArgumentParser(prog="show_demo.py", description="What the trained vectors know.")
     parser.add_argument("conf", nargs="?", default="conf/demo.yaml", help="default: %(default)s")
-    try:
-        show(load_settings(parser.parse_args(arguments).conf))
-    except EmbtrainError as error:
-        print(f"show_demo.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    conf = parser.parse_args(arguments).conf
+    return exit_code("show_demo.py", lambda: show(load_settings(conf)))
 
 
 def show(settings: Settings) -> None:

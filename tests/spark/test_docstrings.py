@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 
+from embtrain.errors import SetupError
 from embtrain.storage import Location
 from jobs import collect_docstrings
 from pipelines.docstrings import collect_paragraphs, find_modules, paragraphs
@@ -68,6 +69,23 @@ def collected(tmp_path, monkeypatch):
 def test_the_same_files_are_not_read_again(collected):
     module, folder = collected
     collect_docstrings.collect(folder, [module])
+
+
+def test_a_folder_of_other_files_is_refused_and_left_alone(collected, tmp_path):
+    module, _ = collected
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").write_text("years of work")
+    with pytest.raises(SetupError, match=r"thesis holds other files.*name a new or empty folder"):
+        collect_docstrings.collect(Location.of(tmp_path / "thesis"), [module])
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["thesis.txt"]
+
+
+def test_what_a_run_that_ended_too_soon_left_is_replaced(collected, tmp_path):
+    module, _ = collected
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="Spark was started"):
+            collect_docstrings.collect(Location.of(tmp_path / "new"), [module])
+        (tmp_path / "new" / "_temporary").mkdir()
 
 
 def test_a_changed_file_is_read_again(collected):

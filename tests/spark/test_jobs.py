@@ -14,6 +14,7 @@ import embtrain
 from embtrain.manifest import Snapshot
 from embtrain.schema import VOCABULARY
 from jobs import prepare_snapshot
+from jobs.ending import exit_code
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,3 +60,13 @@ def test_what_the_user_can_put_right_is_one_sentence_and_exit_code_2(conf, capsy
     error = capsys.readouterr().err
     assert "did you mean 'vocabulary.min_count'" in error
     assert error.count("\n") == 1
+
+
+def test_an_error_of_the_file_system_is_one_sentence_too(tmp_path, capsys):
+    assert exit_code("job.py", lambda: (tmp_path / "absent").rmdir()) == 2
+    assert capsys.readouterr().err == f"job.py: {tmp_path}/absent: No such file or directory\n"
+
+
+def test_a_defect_keeps_its_stack_trace():
+    with pytest.raises(ZeroDivisionError):
+        exit_code("job.py", lambda: print(1 // 0))
