@@ -57,7 +57,4 @@ $(INSTALLED): setup.py constraints.txt
 	@echo "Installing into .venv (about 2 GB, two minutes on a fast line):"
 	@$(BIN)/pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e ".[all,dev]" \
 		| awk '/^(Collecting|Installing collected)/ { print "  " $$1, $$2; fflush() }'
-	@$(BIN)/python -c 'from pipelines.java import provide_java; provide_java()' 2>/dev/null || { \
-		echo "No Java 17 or newer on this machine: installing one into .venv"; \
-		$(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[java]"; }
 	@touch $@
