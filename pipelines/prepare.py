@@ -192,7 +192,7 @@ def _row_group_rows(sentences: Manifest, *, held_out: bool) -> int:
     Estimated from the sentences before they are encoded. What encoding drops makes the last group of a file shorter.
     """
     held_out_share = sentences.measures["held_out"] / sentences.rows
-    share = held_out_share if held_out else 1 - held_out_share
+    share: float = held_out_share if held_out else 1 - held_out_share
     longest = max(sum(part.row_groups) for part in sentences.parts)
     groups = math.ceil(longest * share * (sentences.tokens or 0) / sentences.rows / ROW_GROUP_TOKENS)
     # Which file a sentence that is held out falls to is chance: three standard deviations leave no tail of a few rows.

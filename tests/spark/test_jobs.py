@@ -63,10 +63,13 @@ def test_what_the_user_can_put_right_is_one_sentence_and_exit_code_2(conf, capsy
 
 
 def test_an_error_of_the_file_system_is_one_sentence_too(tmp_path, capsys):
-    assert exit_code("job.py", lambda: (tmp_path / "absent").rmdir()) == 2
+    assert exit_code("job.py", (tmp_path / "absent").rmdir) == 2
     assert capsys.readouterr().err == f"job.py: {tmp_path}/absent: No such file or directory\n"
 
 
 def test_a_defect_keeps_its_stack_trace():
+    def fail():
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        exit_code("job.py", lambda: print(1 // 0))
+        exit_code("job.py", fail)
