@@ -3,13 +3,13 @@
 A snapshot is a folder::
 
     snapshot.json                         which folder holds each table; written last
-    vocabulary-3f1c9a0b7d24/              named after the table's fingerprint
+    vocabulary-3f1c9a0b7d24-5e02b7/       named after the table's fingerprint, and the attempt that made it
         part-00000-….parquet …
         _manifest.json                    written after all parts
 
 The fingerprint is a hash of all that the table depends on: its settings, the code that makes it, and the
 fingerprints of its inputs. So a stage whose inputs, settings and code are as before finds its table
-there and is skipped; one that was killed left a folder without manifest, which the next run replaces; and a
+there and is skipped; one that was killed left a folder without manifest, which the next run passes over; and a
 table, once committed, never changes, so that a training that reads it is not disturbed by a new run.
 """
 
@@ -165,8 +165,11 @@ class Snapshot:
 
     @property
     def fingerprint(self) -> str:
-        """Return one hash over all tables: the snapshot's version, as MLflow logs it."""
-        return fingerprint(**self.tables)
+        """Return one hash over all tables: the snapshot's version, as MLflow logs it.
+
+        Which attempt made a table does not count: the same corpus and settings give the same version anywhere.
+        """
+        return fingerprint(**{table: "-".join(folder.split("-")[:2]) for table, folder in self.tables.items()})
 
     def table(self, table: Table) -> tuple[Location, Manifest]:
         """Return a table's folder and manifest, once its files have been checked against it.

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow.parquet as pq
+from pyarrow import fs
 from pyspark.sql import DataFrame, Observation, SparkSession
 
 from embtrain.errors import SetupError
@@ -65,7 +66,7 @@ class StoredTable:
     @property
     def folder_name(self) -> str:
         """Return the name of the table's folder within the snapshot."""
-        return f"{self.table.name}-{self.manifest.fingerprint}"
+        return self.folder.path.rpartition("/")[2]
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """Read it with Spark."""
@@ -92,6 +93,8 @@ def writable_folder(location: str) -> Location:
 def provide(location: Location, stage: Stage) -> StoredTable:
     """Return the stage's table, made now unless it is there and nothing that it depends on has changed.
 
+    Each attempt writes to a folder of its own: runs that make the same table at once do not disturb each other.
+
     Raises:
         SnapshotError: if it is there but damaged.
         EmbtrainError: what the stage's check raises; then nothing is left behind.
@@ -99,18 +102,28 @@ def provide(location: Location, stage: Stage) -> StoredTable:
     name = stage.table.name
     made_from = stage.made_from
     version = fingerprint(table=name, **made_from)
-    folder = location / f"{name}-{version}"
-    manifest = read_manifest(folder)
-    if manifest:
-        verify(folder, stage.table, manifest)
-        log.info("%-10s unchanged, skipped: %s", name, stage.summary(manifest))
-        return StoredTable(stage.table, folder, manifest)
+    found = _find(location, stage.table, f"{name}-{version}-")
+    if found:
+        log.info("%-10s unchanged, skipped: %s", name, stage.summary(found.manifest))
+        return found
     started = time.monotonic()
-    # What is there without a manifest was left by a run that was killed.
-    folder.remove()
+    folder = location / f"{name}-{version}-{uuid4().hex[:6]}"
     manifest = _write(folder, stage, version, made_from)
     log.info("%-10s %s (%.1f s)", name, stage.summary(manifest), time.monotonic() - started)
     return StoredTable(stage.table, folder, manifest)
+
+
+def _find(location: Location, table: Table, prefix: str) -> StoredTable | None:
+    """Return the first complete table by name; there are several where runs made the same one at once."""
+    entries = location.filesystem.get_file_info(fs.FileSelector(location.path))
+    for name in sorted(entry.base_name for entry in entries if entry.base_name.startswith(prefix)):
+        folder = location / name
+        manifest = read_manifest(folder)
+        if manifest:
+            verify(folder, table, manifest)
+            return StoredTable(table, folder, manifest)
+        log.warning("%s is unfinished: delete it, unless another run is at work on it", folder)
+    return None
 
 
 def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, Any]) -> Manifest:
@@ -118,7 +131,7 @@ def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, An
         stage.build().write.options(compression="zstd", **stage.options).parquet(folder.for_spark)
         manifest = _describe(folder, stage, version, made_from)
         stage.check(manifest)
-    except Exception:
+    except BaseException:
         folder.remove()
         raise
     write_manifest(folder, manifest)

@@ -152,7 +152,7 @@ def manifests(folder):
 
 def redone(folder, before):
     return {
-        path.parent.name.rsplit("-", 1)[0] for path, written in manifests(folder).items() if before.get(path) != written
+        path.parent.name.split("-")[0] for path, written in manifests(folder).items() if before.get(path) != written
     }
 
 

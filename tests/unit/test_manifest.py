@@ -167,6 +167,14 @@ def test_a_snapshot_refuses_a_table_that_was_never_committed(folder):
         Snapshot(Location.of(folder.parent), {"sequences": folder.name}).table(SEQUENCES)
 
 
+def test_which_attempt_made_a_table_is_not_part_of_a_snapshots_version(tmp_path):
+    versions = {
+        Snapshot(Location.of(tmp_path), {"sequences": f"sequences-{name}"}).fingerprint
+        for name in ("0123456789ab-000001", "0123456789ab-000002", "ba9876543210-000001")
+    }
+    assert len(versions) == 2
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
