@@ -112,8 +112,8 @@ class Training:
             done = Tally()
             if self.group.rank < len(round_):
                 seed = self._seed(position.epoch, position.row_groups + self.group.rank)
-                block = next(blocks)
-                for tally in self.model.train(block, self._schedule(position.tokens, tokens, len(round_)), seed):
+                schedule = self._schedule(position.tokens, tokens, len(round_))
+                for tally in self.model.train(next(blocks), schedule, seed):
                     done += tally
                     self.advance(replace(tally, tokens=tally.tokens * len(round_)))
             self.merge(len(round_))

@@ -6,6 +6,7 @@ read, in a thread of its own, while this one is trained on.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,12 +83,13 @@ class SequenceTable:
 
     def blocks(self, groups: list[RowGroup]) -> Iterator[Block]:
         """Read row groups one after the other, one ahead of the caller."""
-        ahead = [self._reader.submit(self.read, group) for group in groups[:1]]
-        for following in [*groups[1:], None] if groups else []:
-            block = ahead.pop().result()
-            if following:
-                ahead.append(self._reader.submit(self.read, following))
-            yield block
+        ahead = self._reader.submit(self.read, groups[0]) if groups else None
+        for following in [*groups[1:], None]:
+            if ahead is None:
+                return
+            ready, ahead = ahead, self._reader.submit(self.read, following) if following else None
+            yield ready.result()
+            del ready  # with the block: no more than this one and the next are held
 
     def read(self, group: RowGroup) -> Block:
         """Read one row group.
@@ -110,7 +112,9 @@ class SequenceTable:
 
     def _decode(self, group: RowGroup) -> Block:
         """Decode a row group piece by piece, so that no more than its ids are held at once."""
-        ids, lengths, filled = np.empty(group.tokens, np.int32), [np.zeros(1, np.int64)], 0
+        # Mapped rather than allocated: an allocator would keep the memory of blocks that are done.
+        ids = np.frombuffer(mmap.mmap(-1, max(1, group.tokens) * np.dtype(np.int32).itemsize), np.int32)
+        lengths, filled = [np.zeros(1, np.int64)], 0
         path = f"{self._folder.path}/{group.part}"
         with pq.ParquetFile(path, filesystem=self._folder.filesystem, buffer_size=READ_BYTES) as file:
             rows = file.metadata.row_group(group.index).num_rows

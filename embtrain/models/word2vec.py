@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
 
 import numpy as np
@@ -41,6 +41,7 @@ class Word2Vec:
         size, dim = len(vocabulary), settings.dim
         self._settings = settings
         self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train")
         self.input_rows = aligned_rows(size, dim)
         self.output_rows = aligned_rows(size, dim)
         random = np.random.default_rng(seed)
@@ -71,14 +72,14 @@ class Word2Vec:
             finally:
                 free.put(scratch)
 
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="train") as pool:
-            pending = [pool.submit(train_span, first, last) for first, last in spans]
-            try:
-                for future in pending:
-                    yield future.result()
-            finally:  # Ctrl-C, or an error in a span: leave the rest
-                for future in pending:
-                    future.cancel()
+        pending = [self._pool.submit(train_span, first, last) for first, last in spans]
+        try:
+            for future in pending:
+                yield future.result()
+        finally:  # Ctrl-C, or an error in a span: leave the rest
+            for future in pending:
+                future.cancel()
+            wait(pending)
 
     def loss(self, block: Block, seed: int) -> Tally:
         """Measure the loss on a block, with windows, subsampling and negatives drawn as in training."""
