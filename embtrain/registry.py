@@ -87,7 +87,7 @@ def load_registered(uri: str) -> Vectors:
         ModelNotFoundError: naming the models, versions or aliases that there are.
         SetupError: if MLflow cannot be reached.
     """
-    client = connect()
+    client = connect(must_exist=True)
     if match := _VERSION_URI.fullmatch(uri):
         found = _find_version(client, **match.groupdict())
         uri = f"models:/{found.name}/{found.version}"

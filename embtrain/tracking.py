@@ -11,8 +11,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _SQLITE = "sqlite:///"
 
-# MLflow waits minutes for a server. That is right in the middle of a training, not before its start.
+# MLflow waits minutes for a server. That is right for what ends a training, not before its start or on its way.
 _IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
@@ -38,6 +38,7 @@ class TrackedRun:
 
     run_id: str
     client: mlflow.MlflowClient
+    _warned_of: set[str] = field(default_factory=set)
 
     def log_settings(self, settings: Settings) -> None:
         """Log each setting as a parameter, ``section.key``. Those of a run that goes on stay as they were."""
@@ -46,9 +47,20 @@ class TrackedRun:
         self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in values.items()])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log the values of some metrics at one step."""
+        """Log the values of some metrics at one step. What MLflow cannot take is left out: a training goes on.
+
+        The first failure of each kind is told as a warning.
+        """
         now = round(time.time() * 1000)
-        self.client.log_batch(self.run_id, metrics=[Metric(key, value, now, step) for key, value in metrics.items()])
+        values = [Metric(key, value, now, step) for key, value in metrics.items()]
+        try:
+            with _impatient():
+                self.client.log_batch(self.run_id, metrics=values)
+        except (MlflowException, OSError) as error:
+            kind = getattr(error, "error_code", type(error).__name__)
+            if kind not in self._warned_of:
+                self._warned_of.add(kind)
+                log.warning("MLflow misses some metrics: %s", _reason(error))
 
     def log_snapshot(self, name: str, snapshot: Snapshot) -> None:
         """Log the snapshot as the run's dataset: its location, its fingerprint, and the size of each table."""
@@ -77,7 +89,7 @@ def start_run(settings: TrackSettings, name: str, run_id: str | None = None) -> 
         run_id: of a run to go on with, if the experiment has it still.
 
     Raises:
-        SetupError: if the server or database cannot be used.
+        SetupError: if the server or database cannot be used, now or by a method of the run.
     """
     client = connect(settings.uri)
     with _told(mlflow.get_tracking_uri()):
@@ -86,8 +98,14 @@ def start_run(settings: TrackSettings, name: str, run_id: str | None = None) -> 
             log.info("MLflow has no run %s in %s any more: logging to a new one", run_id, settings.experiment)
             run_id = None
         run = mlflow.start_run(run_id=run_id, run_name=name, experiment_id=experiment.experiment_id)
-    with run:
-        yield TrackedRun(run.info.run_id, client)
+        try:
+            yield TrackedRun(run.info.run_id, client)
+        except BaseException:
+            # What was raised is what the user must know, whether or not MLflow still answers.
+            with suppress(MlflowException), _impatient():
+                mlflow.end_run("FAILED")
+            raise
+        mlflow.end_run()
 
 
 def _has_run(client: mlflow.MlflowClient, experiment_id: str, run_id: str) -> bool:
@@ -97,13 +115,17 @@ def _has_run(client: mlflow.MlflowClient, experiment_id: str, run_id: str) -> bo
         return False
 
 
-def connect(uri: str | None = None) -> mlflow.MlflowClient:
+def connect(uri: str | None = None, *, must_exist: bool = False) -> mlflow.MlflowClient:
     """Let MLflow use a server or database: the first of these that is given.
 
     MLFLOW_TRACKING_URI; ``uri``; the one in use, if this process has connected before; the default of ``track.uri``.
 
+    Args:
+        uri: of a server or database.
+        must_exist: do not make the database where there is none.
+
     Raises:
-        SetupError: if it cannot be reached or written to.
+        SetupError: if it cannot be reached or written to, or is not there.
     """
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
@@ -116,6 +138,11 @@ def connect(uri: str | None = None) -> mlflow.MlflowClient:
     if uri.startswith(_SQLITE):
         # Absolute, since MLflow keeps a connection per address, whatever folder that was once relative to.
         database = Path(uri.removeprefix(_SQLITE)).absolute()
+        if must_exist and not database.exists():
+            raise SetupError(
+                f"there is no MLflow database {database}; go to the folder that has the model's, "
+                f"or name it by MLFLOW_TRACKING_URI"
+            )
         _check_writable(database)
         uri = f"{_SQLITE}{database}"
     mlflow.set_tracking_uri(uri)
@@ -145,10 +172,13 @@ def _told(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        reason = str(error).strip().splitlines()[0]
-        if "Max retries exceeded" in reason:
-            reason = "no server answers there"
-        raise SetupError(f"MLflow at {uri} cannot be used: {reason}") from None
+        raise SetupError(f"MLflow at {uri} cannot be used: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what MLflow says."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return "no server answers there" if "Max retries exceeded" in reason else reason
 
 
 @contextmanager

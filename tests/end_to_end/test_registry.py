@@ -21,7 +21,7 @@ from embtrain.config import Settings, TrackSettings
 from embtrain.errors import FormatError, ModelNotFoundError, SetupError
 from embtrain.manifest import Manifest, Snapshot, write_manifest
 from embtrain.storage import Location
-from embtrain.tracking import connect, start_run
+from embtrain.tracking import TrackedRun, connect, start_run
 from embtrain.vectors import Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,9 +114,9 @@ def test_a_run_that_raises_has_failed_and_can_be_gone_on_with(server):
     assert client.get_run(run_id).data.params["train.threads"] == "1"
 
 
-def test_a_run_that_is_not_there_cannot_be_gone_on_with(server):
-    with pytest.raises(SetupError, match="abc"), start_run(TrackSettings(), "cut", "abc"):
-        pass
+def test_a_run_that_is_there_no_more_is_followed_by_a_new_one(server):
+    with start_run(TrackSettings(), "cut", "abc") as run:
+        assert run.run_id != "abc"
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,51 @@ def test_an_mlflow_that_cannot_be_used_is_told_within_seconds(server, monkeypatc
     with pytest.raises(SetupError, match=message):
         connect()
     assert time.monotonic() - started < 10
+
+
+def test_metrics_that_mlflow_cannot_take_are_told_once_and_the_training_goes_on(server, caplog):
+    with start_run(TrackSettings(), "unlucky") as run:
+        run.client.delete_run(run.run_id)
+        run.log_metrics({"loss": 3}, step=1)
+        run.log_metrics({"loss": 2}, step=2)
+        run.client.restore_run(run.run_id)
+        run.log_metrics({"loss": 1}, step=3)
+    [warning] = [message for message in caplog.messages if message.startswith("MLflow misses some metrics: ")]
+    assert "must be in the 'active' state" in warning
+    assert [loss.value for loss in run.client.get_metric_history(run.run_id, "loss")] == [1]
+
+
+def test_a_server_that_has_gone_away_holds_a_training_up_for_seconds(caplog):
+    started = time.monotonic()
+    TrackedRun("0123", mlflow.MlflowClient("http://127.0.0.1:9")).log_metrics({"loss": 3})
+    assert "MLflow misses some metrics: no server answers there" in caplog.messages
+    assert time.monotonic() - started < 10
+
+
+def run_that_is_deleted_on_its_way(error=None):
+    with start_run(TrackSettings(), "deleted") as run:
+        run.client.delete_run(run.run_id)
+        if error:
+            raise error
+        run.log_settings(Settings(name="deleted"))
+
+
+def test_what_a_run_cannot_keep_is_told_in_one_sentence(server):
+    with pytest.raises(SetupError, match=r"^MLflow at sqlite:.* cannot be used: .*$"):
+        run_that_is_deleted_on_its_way()
+    assert mlflow.active_run() is None
+
+
+def test_an_error_of_the_training_is_told_even_if_mlflow_fails_too(server):
+    with pytest.raises(FormatError, match="the training's own"):
+        run_that_is_deleted_on_its_way(FormatError("the training's own"))
+
+
+def test_loading_makes_no_database_where_there_is_none(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(SetupError, match=f"there is no MLflow database {tmp_path}/mlflow.db; "):
+        embtrain.load("models:/x@champion")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_environment_comes_before_the_settings_and_is_left_as_it_was(server, monkeypatch, tmp_path):
