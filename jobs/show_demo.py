@@ -1,4 +1,4 @@
-"""The end of the demo: nearest neighbours, analogies, the evaluation, and where to look next.
+"""The end of the demo: nearest neighbours, analogies, and where to look next.
 
 ::
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def show(settings: Settings) -> None:
-    """Print neighbours, evaluation and further commands for the registered model of a run."""
+    """Print neighbours, analogies and further commands for the registered model of a run."""
     model = f"models:/{settings.track.register_as or settings.name}@{settings.track.alias}"
     vectors = embtrain.load(model)
     print(f"\n{model}: {len(vectors):,} words, {vectors.vector_size} numbers each\n\nNearest neighbours:\n")
@@ -62,7 +62,10 @@ def show(settings: Settings) -> None:
         if all(word in vectors for word in (a, b, c)):
             [(answer, score)] = vectors.analogy(a, b, c, topn=1, restrict_vocab=FREQUENT)
             print(f"  {a} : {b} = {c} : {answer} {score:.2f}")
-    print(f"\nEvaluation, in points of 100:\n\n{evaluate(vectors, settings.evaluate)}\n")
+    for questions in evaluate(vectors, settings.evaluate).analogy:
+        total = questions.total
+        print(f"\n{total.correct} of {total.used} questions of {questions.name} answered rightly; by section above.")
+    print()
     store = os.environ.get("MLFLOW_TRACKING_URI", settings.track.uri)
     print(NEXT.format(words=" ".join(words[:2]), model=model, analogy=QUESTIONS[0], store=store))
 
