@@ -45,7 +45,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["embtrain*", "pipelines*", "jobs*"]),
-    package_data={"embtrain": ["py.typed"]},
+    package_data={"embtrain": ["py.typed"], "pipelines": ["log4j2.properties"]},
     install_requires=[
         "click>=8.1",
         "filelock>=3.12",

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from pathlib import Path
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from embtrain.config import SparkSettings
+from embtrain.errors import SetupError
 from pipelines.java import provide_java
+
+_LOGGING = Path(__file__).with_name("log4j2.properties").as_uri()
 
 # Of a session on this machine alone; a cluster and spark-submit bring their own.
 _LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     # On few cores the parallel collector costs less than the default one, which works beside the program.
-    "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
-    "spark.log.level": "ERROR",
+    "spark.driver.defaultJavaOptions": f'-XX:+UseParallelGC "-Dlog4j2.configurationFile={_LOGGING}"',
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
 }
@@ -30,6 +36,8 @@ _SQL = {
     # observed of an empty corpus is not lost with the step that Spark would skip.
     "spark.sql.adaptive.enabled": "false",
 }
+
+_ADVICE = "start it, or set spark.master (SPARK_MASTER comes before it) to another, such as local[*]"
 
 _SHUFFLE = "spark.sql.shuffle.partitions"
 
@@ -45,21 +53,44 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
         The session; ``with`` stops it.
 
     Raises:
-        SetupError: if Spark is to be started here and there is no Java for it.
+        SetupError: if Spark is to be started here and there is no Java for it, or no such master.
     """
     builder = SparkSession.builder.appName(app)
-    if not _under_spark_submit():
-        provide_java()
-        # Workers run this Python, with what is installed in it, rather than the first on the PATH.
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        master = os.environ.get("SPARK_MASTER", settings.master)
-        builder = builder.master(master).config("spark.driver.memory", settings.driver_memory)
-        if master.startswith("local"):
-            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-            builder = builder.config(map=_LOCAL)
-    spark = builder.getOrCreate()
+    spark = builder.getOrCreate() if _under_spark_submit() else _start(builder, settings)
     _set_missing(spark, {**_SQL, _SHUFFLE: str(settings.partitions)})
     return spark
+
+
+def _start(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession:
+    provide_java()
+    # Workers run this Python, with what is installed in it, rather than the first on the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    master = os.environ.get("SPARK_MASTER", settings.master)
+    builder = builder.master(master).config("spark.driver.memory", settings.driver_memory)
+    if master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        builder = builder.config(map=_LOCAL)
+    elif master.startswith("spark://"):
+        _require_answer(master)
+    try:
+        return builder.getOrCreate()
+    except (Py4JJavaError, PySparkRuntimeError) as error:
+        reason = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else error
+        raise SetupError(f"cannot start Spark with the master {master}: {reason}; {_ADVICE}") from None
+
+
+def _require_answer(master: str) -> None:
+    """Knock at the addresses of ``spark://HOST:PORT,HOST:PORT``: Spark would try for a minute, and show its traces."""
+    reasons = []
+    for address in master.removeprefix("spark://").split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except (OSError, ValueError) as error:
+            reasons.append(f"{address}: {error}")
+        else:
+            return
+    raise SetupError(f"no Spark master answers at {master} ({'; '.join(reasons)}); {_ADVICE}")
 
 
 def one_task_per_file(spark: SparkSession) -> SparkSession:
