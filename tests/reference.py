@@ -52,14 +52,18 @@ def windows(ids, offsets, keep_threshold, alias_threshold, alias_id, window, dyn
     """Yield (center, context ids, negatives) of every position, drawn as the kernels draw."""
     random = Random(seed)
 
-    def draw():
-        return [random.negative(alias_threshold, alias_id) for _ in range(num_negatives)]
+    fresh = (num_negatives + 1) // 2
 
+    def draw():
+        return [random.negative(alias_threshold, alias_id) for _ in range(fresh)]
+
+    # Half of a window's negatives are those of the window before.
+    negatives = draw()
     ahead = draw()
     for first, last in pairwise(offsets):
         kept = [int(i) for i in ids[first:last] if random.next() >> 32 <= keep_threshold[i]]
         for position, center in enumerate(kept):
-            negatives, ahead = ahead, draw()
+            negatives, ahead = (negatives + ahead)[-num_negatives:], draw()
             width = random.below(window) + 1 if dynamic_window else window
             before = kept[max(0, position - width) : position]
             yield center, before + kept[position + 1 : position + width + 1], negatives

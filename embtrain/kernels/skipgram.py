@@ -82,7 +82,9 @@ def train_skipgram(
     loss[:] = 0.0
     lay_rates(rates, num_negatives, learning_rate)
     pairs = 0
-    state = draw_ahead(drawn, num_negatives, start_random(seed), alias_threshold, alias_id, rows_out, row_bytes, chunks)
+    state = start_random(seed)
+    for _ in range(2):  # the first window's negatives and half of the next one's
+        state = draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks)
     for sequence in range(offsets.size - 1):
         count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
         prefetch_first(kept, count, window, rows_in, row_bytes, chunks)

@@ -19,9 +19,18 @@ ABSENT = np.float32(-1)
 
 @inlined
 def draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks):
-    """Move the negatives drawn before to ``drawn[0]``, draw the next into ``drawn[1]``; return the random state."""
-    for k in range(num_negatives):
-        drawn[0, k] = drawn[1, k]
+    """Renew half of the negatives in ``drawn[0]`` by those drawn before, and draw as many into ``drawn[1]``.
+
+    A negative so serves two windows that follow each other, and its row is fetched once for both.
+
+    Returns:
+        The random state.
+    """
+    fresh = (num_negatives + 1) // 2
+    for k in range(num_negatives - fresh):
+        drawn[0, k] = drawn[0, k + fresh]
+    for k in range(fresh):
+        drawn[0, num_negatives - fresh + k] = drawn[1, k]
         state = next_random(state)
         drawn[1, k] = draw_negative(state, alias_threshold, alias_id)
         prefetch(rows_out + np.int64(drawn[1, k]) * row_bytes, chunks)
