@@ -1,6 +1,6 @@
 """Continuous bag of words with negative sampling over a span of text, in place.
 
-The mean of the context rows predicts the center, against negatives of its own. As with skip-gram the
+The mean of the context rows predicts the center. As with skip-gram negatives serve two windows, and the
 rows of the next window are prefetched; the context rows are summed, and stepped, in one pass each.
 """
 

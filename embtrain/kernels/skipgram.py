@@ -1,8 +1,8 @@
 """Skip-gram with negative sampling over a span of text, in place.
 
 Differences from word2vec.c that cost no quality and make it an order of magnitude faster
-(benchmarks/bench_sgns.py): the negatives are drawn once per window, not per pair; up to 4 pairs of a window
-are one step; the rows of the next window are prefetched while this one is computed.
+(benchmarks/bench_sgns.py): the negatives are drawn once per window, not per pair, and serve two windows; up to 4
+pairs of a window are one step; the rows of the next window are prefetched while this one is computed.
 """
 
 from __future__ import annotations
