@@ -113,7 +113,8 @@ class SequenceTable:
     def _decode(self, group: RowGroup) -> Block:
         """Decode a row group piece by piece, so that no more than its ids are held at once."""
         # Mapped rather than allocated: an allocator would keep the memory of blocks that are done.
-        ids = np.frombuffer(mmap.mmap(-1, max(1, group.tokens) * np.dtype(np.int32).itemsize), np.int32)
+        size = max(1, group.tokens) * np.dtype(np.int32).itemsize
+        ids = np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.int32)
         lengths, filled = [np.zeros(1, np.int64)], 0
         path = f"{self._folder.path}/{group.part}"
         with pq.ParquetFile(path, filesystem=self._folder.filesystem, buffer_size=READ_BYTES) as file:
