@@ -22,7 +22,7 @@ from embtrain.kernels.windows import (
     six_targets,
 )
 
-SPARE, MEAN, STEP, FURTHER_STEP = range(4)
+SPARE, MEAN, STEP = range(3)
 """What the spare rows are for."""
 
 
@@ -33,15 +33,13 @@ def predict_from_mean(contexts, count, divide, targets, labels, rates, spare_row
     With ``divide`` each context row gets 1/count of the mean's step, which is the gradient; else the whole.
     """
     mean, step = spare_rows[MEAN].ctypes.data, spare_rows[STEP].ctypes.data
-    further = spare_rows[FURTHER_STEP].ctypes.data
     share = np.float32(1) / np.float32(count)
     factor = share if divide else np.float32(1)
     sum_rows(mean, contexts.ctypes.data, np.int64(count), share, chunks)
     for block in range(targets.size // TARGETS):
         y, rate = labels[block].ctypes.data, rates[block].ctypes.data
-        destination = step if block == 0 else further
-        predict_to_step((mean,), six_targets(targets, block), y, rate, chunks, loss, (destination,))
-        add_to_rows(destination, contexts.ctypes.data, np.int64(count), factor, chunks)
+        predict_to_step((mean,), six_targets(targets, block), y, rate, chunks, loss, (step,))
+        add_to_rows(step, contexts.ctypes.data, np.int64(count), factor, chunks)
 
 
 @kernel

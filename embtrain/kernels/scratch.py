@@ -59,7 +59,7 @@ class Scratch(NamedTuple):
         labels[0, [0, SLOTS]] = 1
         rates = aligned_rows(2 * blocks, LANES).reshape(2, blocks, LANES)
         rates[:] = -1
-        rows = aligned_rows(4, dim)
+        rows = aligned_rows(3, dim)
         return cls(
             rows=rows,
             loss=aligned_rows(2, LANES).reshape(-1).view(np.float64),
