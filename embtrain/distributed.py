@@ -6,6 +6,7 @@ process is alone, and torch is not even imported.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -58,18 +59,20 @@ class Group:
     def require_equal(self, what: str, value: object) -> None:
         """Refuse to go on where processes were given different things.
 
+        Hashes are compared, so that nothing is pickled between the processes.
+
         Raises:
-            SetupError: naming the first rank that differs from rank 0, and what both have.
+            SetupError: in every process, naming the first rank that differs from rank 0, and what is here.
         """
-        texts = [json.dumps(value, sort_keys=True)] * self.world_size
-        if self._collectives:
-            with _others_alive():
-                self._collectives.all_gather_object(texts, texts[0])
-        different = [rank for rank, text in enumerate(texts) if text != texts[0]]
-        if different:
+        text = json.dumps(value, sort_keys=True)
+        hashes = np.zeros((self.world_size, 4), np.int64)
+        hashes[self.rank] = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int64)
+        self.sum(hashes)
+        different = np.flatnonzero((hashes != hashes[0]).any(axis=1))
+        if different.size:
             raise SetupError(
-                f"the {what} of rank {different[0]} differs from that of rank 0: "
-                f"{texts[different[0]]}, not {texts[0]}; start all processes with the same run file and snapshot"
+                f"the {what} of rank {different[0]} differs from that of rank 0; rank {self.rank} has {text}: "
+                "start all processes with the same run file and snapshot"
             )
 
 
