@@ -6,15 +6,81 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from embtrain.config import CorpusSettings
+from embtrain.errors import CorpusError
+from embtrain.manifest import Manifest
+from embtrain.schema import SENTENCES
 from embtrain.text import TextRules, sentences
+from pipelines.sources import describe, list_files, read_documents
+from pipelines.store import Stage
 
 Batches = Iterator[pa.RecordBatch]
 
 # An empty line, or one that looks so.
 _PARAGRAPH_BREAK = r"\n[ \t\r]*\n"
+
+_TEXT_CODE = tuple(f"embtrain.text.{module}" for module in ("rules", "boundaries", "normalise", "words"))
+
+
+def sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: int) -> Stage:
+    """Say how the sentences of a corpus are made, and from which files."""
+    files = list_files(spark, corpus.paths)
+    rules = TextRules(
+        language=corpus.language,
+        tokenizer=corpus.tokenizer,
+        lowercase=corpus.lowercase,
+        split_sentences=corpus.split_sentences,
+        max_sentence_tokens=corpus.max_sentence_tokens,
+    )
+    read, split, kept = Observation(), Observation(), Observation()
+
+    def build() -> DataFrame:
+        documents = read_documents(spark, files, corpus).observe(
+            read,
+            F.count(F.lit(1)).alias("documents"),
+            F.count_if(~F.is_valid_utf8("text")).alias("documents_not_utf8"),
+        )
+        tokenised = tokenise_documents(documents, rules, paragraphs=corpus.format == "paragraphs")
+        return build_sentences(
+            tokenised.observe(split, F.count(F.lit(1)).alias("sentences")),
+            deduplicate=corpus.deduplicate,
+            held_out=corpus.held_out,
+            partitions=partitions,
+        ).observe(kept, F.count_if("held_out").alias("held_out"))
+
+    def check(manifest: Manifest) -> None:
+        if not manifest.rows:
+            raise CorpusError(f"no word in {len(files)} files of the corpus {', '.join(corpus.paths)}")
+        if manifest.measures["held_out"] == manifest.rows:
+            raise CorpusError(
+                f"corpus.held_out={corpus.held_out} keeps all {manifest.rows} sentences out of training; "
+                "lower it, or add text"
+            )
+
+    return Stage(
+        table=SENTENCES,
+        build=build,
+        settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
+        code=(__name__, "pipelines.sources", *_TEXT_CODE),
+        inputs={"files": describe(files)},
+        observed=(read, split, kept),
+        check=check,
+        summary=_sentences_summary,
+    )
+
+
+def _sentences_summary(manifest: Manifest) -> str:
+    measures = manifest.measures
+    damaged = measures["documents_not_utf8"]
+    return (
+        f"read {measures['documents']:,} documents"
+        + (f" ({damaged:,} with bytes that are not UTF-8, replaced)" if damaged else "")
+        + f": {measures['sentences']:,} sentences; dropped {measures['sentences'] - manifest.rows:,} duplicates; "
+        f"kept {manifest.rows:,} with {manifest.tokens:,} tokens, {measures['held_out']:,} of them held out"
+    )
 
 
 def tokenise_documents(documents: DataFrame, rules: TextRules, *, paragraphs: bool) -> DataFrame:

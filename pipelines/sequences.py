@@ -2,15 +2,66 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from embtrain.errors import CorpusError
+from embtrain.manifest import Manifest
+from embtrain.schema import HELD_OUT, Table
+from pipelines.store import Stage, StoredTable
+
 Batches = Iterator[pa.RecordBatch]
+
+# A row group is what a rank of the training reads at once: at most 4 MB of ids, enough to read at full speed.
+ROW_GROUP_TOKENS = 1_000_000
+
+
+def sequences_stage(spark: SparkSession, table: Table, sentences: StoredTable, vocabulary: StoredTable) -> Stage:
+    """Say how sentences, those for training or those held out, become ids."""
+    held_out = table is HELD_OUT
+
+    def check(manifest: Manifest) -> None:
+        if not manifest.rows and not held_out:
+            raise CorpusError("no sentence has two words of the vocabulary; lower vocabulary.min_count, or add text")
+
+    return Stage(
+        table=table,
+        build=lambda: encode_sentences(sentences.frame(spark), _tokens_by_id(vocabulary), held_out=held_out),
+        settings={"row_group_tokens": ROW_GROUP_TOKENS},
+        code=(__name__,),
+        inputs={"sentences": sentences.manifest.fingerprint, "vocabulary": vocabulary.manifest.fingerprint},
+        options={"parquet.block.row.count.limit": _row_group_rows(sentences.manifest, held_out=held_out)},
+        check=check,
+        summary=lambda manifest: f"kept {manifest.rows:,} sentences with {manifest.tokens:,} tokens",
+    )
+
+
+def _row_group_rows(sentences: Manifest, *, held_out: bool) -> int:
+    """Cut the longest file in equal row groups: in each round of the training every rank reads one, and waits for all.
+
+    Estimated from the sentences before they are encoded. What encoding drops makes the last group of a file shorter.
+    """
+    held_out_share = sentences.measures["held_out"] / sentences.rows
+    share: float = held_out_share if held_out else 1 - held_out_share
+    longest = max(sum(part.row_groups) for part in sentences.parts)
+    groups = math.ceil(longest * share * (sentences.tokens or 0) / sentences.rows / ROW_GROUP_TOKENS)
+    # Which file a sentence that is held out falls to is chance: three standard deviations leave no tail of a few rows.
+    rows = longest * share + 3 * math.sqrt(longest * share * (1 - share))
+    return max(1, math.ceil(rows / max(1, groups)))
+
+
+def _tokens_by_id(vocabulary: StoredTable) -> pa.Array:
+    """Read the one column of the snapshot that the driver holds: the tokens."""
+    folder = vocabulary.folder
+    paths = [info.path for info in folder.files()]
+    return pq.read_table(paths, columns=["token"], filesystem=folder.filesystem)["token"].combine_chunks()
 
 
 def encode_sentences(sentences: DataFrame, vocabulary: pa.Array, *, held_out: bool) -> DataFrame:

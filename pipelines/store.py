@@ -51,7 +51,8 @@ class Stage:
     @property
     def made_from(self) -> dict[str, Any]:
         """Return what the manifest says about the origin of the table."""
-        code = fingerprint(**{module: inspect.getsource(import_module(module)) for module in self.code})
+        sources = {module: inspect.getsource(import_module(module)) for module in self.code}
+        code = fingerprint(columns=self.table.columns, **sources)
         return {"settings": dict(self.settings), "code": code, "inputs": dict(self.inputs)}
 
 

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+
+from embtrain.config import UnigramSettings
+from embtrain.schema import UNIGRAM
+from pipelines.store import Stage, StoredTable
+
+
+def unigram_stage(spark: SparkSession, vocabulary: StoredTable, settings: UnigramSettings) -> Stage:
+    """Say how the probabilities follow from the vocabulary."""
+    options = settings.model_dump()
+    return Stage(
+        table=UNIGRAM,
+        build=lambda: build_unigram(vocabulary.frame(spark), **options),
+        settings=options,
+        code=(__name__,),
+        inputs={"vocabulary": vocabulary.manifest.fingerprint},
+    )
 
 
 def build_unigram(vocabulary: DataFrame, *, subsample_threshold: float, negative_exponent: float) -> DataFrame:

@@ -6,11 +6,52 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+
+from embtrain.config import VocabularySettings
+from embtrain.errors import CorpusError
+from embtrain.manifest import Manifest
+from embtrain.schema import VOCABULARY
+from pipelines.store import Stage, StoredTable
 
 # Distinct tokens of several batches, before they are added up. Bounds the memory of a task.
 _PENDING_ROWS = 2_000_000
+
+
+def vocabulary_stage(spark: SparkSession, sentences: StoredTable, settings: VocabularySettings) -> Stage:
+    """Say how the vocabulary is counted from the sentences."""
+    counted = Observation()
+
+    def build() -> DataFrame:
+        counts = count_tokens(sentences.frame(spark)).observe(
+            counted,
+            F.count(F.lit(1)).alias("distinct_tokens"),
+            F.sum("count").alias("tokens"),
+            F.max("count").alias("highest_count"),
+        )
+        return build_vocabulary(counts, min_count=settings.min_count, max_size=settings.max_size)
+
+    def check(manifest: Manifest) -> None:
+        if not manifest.rows:
+            raise CorpusError(
+                f"no word occurs {settings.min_count} times (vocabulary.min_count); "
+                f"the most frequent occurs {manifest.measures['highest_count']} times: lower it, or add text"
+            )
+
+    return Stage(
+        table=VOCABULARY,
+        build=build,
+        settings=settings.model_dump(),
+        code=(__name__,),
+        inputs={"sentences": sentences.manifest.fingerprint},
+        observed=(counted,),
+        check=check,
+        summary=lambda manifest: (
+            f"read {manifest.measures['tokens']:,} tokens: {manifest.measures['distinct_tokens']:,} distinct; "
+            f"kept {manifest.rows:,}"
+        ),
+    )
 
 
 def count_tokens(sentences: DataFrame) -> DataFrame:

@@ -21,7 +21,7 @@ from embtrain.config import Settings
 from embtrain.errors import ConfigError, CorpusError, SetupError, SnapshotError
 from embtrain.manifest import MANIFEST, Snapshot
 from embtrain.schema import HELD_OUT, SENTENCES, SEQUENCES, UNIGRAM, VOCABULARY
-from pipelines import prepare as prepare_module
+from pipelines import sequences as sequences_module
 from pipelines.prepare import prepare
 from pipelines.store import writable_folder
 
@@ -105,7 +105,7 @@ def test_counts_are_of_the_training_sentences(finished):
 
 @pytest.mark.parametrize("tokens", [100, 700, 900])
 def test_a_file_is_cut_in_equal_row_groups_of_as_many_tokens_as_wanted_or_fewer(spark, tmp_path, monkeypatch, tokens):
-    monkeypatch.setattr(prepare_module, "ROW_GROUP_TOKENS", tokens)
+    monkeypatch.setattr(sequences_module, "ROW_GROUP_TOKENS", tokens)
     path = tmp_path / "even.txt"
     path.write_text("".join(f"sentence {i % 20} of {i // 20} here\n" for i in range(400)))
     options = {"corpus": {"held_out": 0}, "vocabulary": {"min_count": 1}, "spark": {"partitions": 1}}
@@ -187,14 +187,21 @@ def test_a_changed_file_redoes_everything(spark, tmp_path):
     assert redone(tmp_path, before) == {"sentences", *AFTER_SENTENCES}
 
 
-@pytest.mark.parametrize("module", ["pipelines.prepare", "embtrain.schema"])
-def test_changed_code_of_all_stages_redoes_everything(spark, folder, corpus, module, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "tables"),
+    [
+        ("embtrain.text.normalise", {"sentences", *AFTER_SENTENCES}),
+        ("pipelines.vocabulary", AFTER_SENTENCES),
+        ("pipelines.unigram", {"unigram"}),
+    ],
+)
+def test_changed_code_redoes_the_stages_that_depend_on_it(spark, folder, corpus, module, tables, monkeypatch):
     source, before = inspect.getsource, manifests(folder)
     monkeypatch.setattr(
         inspect, "getsource", lambda code: source(code) + ("# Changed." if code.__name__ == module else "")
     )
     prepare(spark, settings(folder, corpus))
-    assert redone(folder, before) == {"sentences", *AFTER_SENTENCES}
+    assert redone(folder, before) == tables
 
 
 def test_an_earlier_snapshot_stays_readable_after_a_new_one(spark, folder, corpus):
