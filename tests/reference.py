@@ -31,41 +31,37 @@ class Random:
     def below(self, bound):
         return ((self.next() & 0xFFFFFFFF) * bound) >> 32
 
-    def negative(self, alias_threshold, alias_id):
-        slot = self.below(len(alias_id))
-        return slot if self.state >> 32 < alias_threshold[slot] else int(alias_id[slot])
+    def negative(self, alias):
+        slot = self.below(len(alias))
+        share, other = int(alias[slot]) >> 32, int(alias[slot]) & 0xFFFFFFFF
+        return slot if self.state >> 32 < share else other
 
 
-def alias_probability(alias_threshold, alias_id):
+def alias_probability(alias):
     """Return the probability of each id that an alias table stands for."""
-    probability = np.zeros(len(alias_id))
-    for slot, (threshold, other) in enumerate(zip(alias_threshold, alias_id, strict=True)):
-        probability[slot] += threshold / 2**32 / len(alias_id)
-        probability[other] += (1 - threshold / 2**32) / len(alias_id)
+    probability = np.zeros(len(alias))
+    for slot, entry in enumerate(alias.tolist()):
+        share = (entry >> 32) / 2**32
+        probability[slot] += share / len(alias)
+        probability[entry & 0xFFFFFFFF] += (1 - share) / len(alias)
     return probability
 
 
 # --- skip-gram and CBOW --------------------------------------------------------------------------------------------
 
 
-def windows(ids, offsets, keep_threshold, alias_threshold, alias_id, window, dynamic_window, num_negatives, seed):
+def windows(ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed):
     """Yield (center, context ids, negatives) of every position, drawn as the kernels draw."""
     random = Random(seed)
-
     fresh = (num_negatives + 1) // 2
-
-    def draw():
-        return [random.negative(alias_threshold, alias_id) for _ in range(fresh)]
-
-    # Half of a window's negatives are those of the window before.
-    negatives = draw()
-    ahead = draw()
     for first, last in pairwise(offsets):
         kept = [int(i) for i in ids[first:last] if random.next() >> 32 <= keep_threshold[i]]
+        drawn = [random.negative(alias) for _ in range(fresh * len(kept) + num_negatives)]
         for position, center in enumerate(kept):
-            negatives, ahead = (negatives + ahead)[-num_negatives:], draw()
             width = random.below(window) + 1 if dynamic_window else window
             before = kept[max(0, position - width) : position]
+            # Half of a window's negatives are those of the window before.
+            negatives = drawn[position * fresh :][:num_negatives]
             yield center, before + kept[position + 1 : position + width + 1], negatives
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from embtrain.kernels.compilation import inlined, kernel
 from embtrain.kernels.prediction import TARGETS, predict_to_step
 from embtrain.kernels.rows import add_to_rows, sum_rows
-from embtrain.kernels.sampling import start_random, subsample
+from embtrain.kernels.sampling import draw_negatives, start_random, subsample
 from embtrain.kernels.windows import (
-    draw_ahead,
+    fresh_negatives,
     lay_rates,
     lay_targets,
     lay_window,
@@ -49,8 +49,7 @@ def train_cbow(
     ids,
     offsets,
     keep_threshold,
-    alias_threshold,
-    alias_id,
+    alias,
     window,
     dynamic_window,
     num_negatives,
@@ -62,7 +61,7 @@ def train_cbow(
     """Train on the sequences of a span; return the number of centers with a context and their summed loss.
 
     Args:
-        input_rows, output_rows, ids, offsets, keep_threshold, alias_threshold, alias_id, window,
+        input_rows, output_rows, ids, offsets, keep_threshold, alias, window,
         dynamic_window, num_negatives, learning_rate, seed, scratch: as for
             :func:`embtrain.kernels.skipgram.train_skipgram`.
         divide_gradient: whether a context row's step is divided by their number, the gradient of the mean
@@ -78,21 +77,19 @@ def train_cbow(
     lay_rates(rates, num_negatives, learning_rate)
     predictions = 0
     state = start_random(seed)
-    for _ in range(2):  # the first window's negatives and half of the next one's
-        state = draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks)
     for sequence in range(offsets.size - 1):
         count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
-        prefetch_first(kept, count, window, rows_in, row_bytes, chunks)
+        num_drawn = count * fresh_negatives(num_negatives) + num_negatives
+        state = draw_negatives(drawn, num_drawn, alias, state)
+        prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks)
         for position in range(count):
-            state = draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks)
-            prefetch_next(kept, count, position, window, rows_in, rows_out, row_bytes, chunks)
+            prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks)
             num_contexts, state = lay_window(
                 kept, count, position, window, dynamic_window, state, rows_in, row_bytes, contexts
             )
             if num_contexts == 0:
                 continue
-            center = np.int64(kept[position])
-            special = lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
+            special = lay_targets(kept, position, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
             predict_from_mean(
                 contexts,
                 num_contexts,

@@ -14,6 +14,9 @@ from numba.extending import intrinsic
 
 from embtrain.kernels import lanes
 
+BLOCK = 8
+"""Chunks summed at a time."""
+
 
 def _offset(builder: ir.IRBuilder, index: ir.Value) -> ir.Value:
     return builder.mul(index, lanes.INT64(lanes.CHUNK_BYTES))
@@ -46,17 +49,29 @@ def prefetch(_context, row, chunks):
     return signature, emit
 
 
-def _in_pairs(builder: ir.IRBuilder, chunks: ir.Value, emit: Callable[[list[ir.Value]], None]) -> None:
-    """Emit code for two chunks of a row at a time, by their offsets, and for the last one of an odd number.
+def _in_blocks(builder: ir.IRBuilder, chunks: ir.Value, emit: Callable[[list[ir.Value]], None]) -> None:
+    """Emit code for eight chunks of a row at a time, by their offsets, and for each number that may be left over.
 
-    Half as many passes over the rows, each with as many independent operations again.
+    So the rows are gone through once for every 128 numbers, with as many sums in registers: how many rows there
+    are differs from window to window, and each end of a loop over them is a branch that is guessed wrong.
     """
-    with cgutils.for_range(builder, builder.lshr(chunks, lanes.INT64(1))) as pair:
-        first = _offset(builder, builder.shl(pair.index, lanes.INT64(1)))
-        emit([first, builder.add(first, lanes.INT64(lanes.CHUNK_BYTES))])
-    odd = builder.trunc(chunks, ir.IntType(1))
-    with builder.if_then(odd):
-        emit([_offset(builder, builder.sub(chunks, lanes.INT64(1)))])
+
+    def offsets(first: ir.Value, count: int) -> list[ir.Value]:
+        return [builder.add(first, lanes.INT64(k * lanes.CHUNK_BYTES)) for k in range(count)]
+
+    blocks = builder.udiv(chunks, lanes.INT64(BLOCK))
+    with cgutils.for_range(builder, blocks) as block:
+        emit(offsets(_offset(builder, builder.mul(block.index, lanes.INT64(BLOCK))), BLOCK))
+    first = _offset(builder, builder.mul(blocks, lanes.INT64(BLOCK)))
+    done = builder.append_basic_block("done")
+    left_over = builder.switch(builder.urem(chunks, lanes.INT64(BLOCK)), done)
+    for count in range(1, BLOCK):
+        case = builder.append_basic_block(f"left_{count}")
+        left_over.add_case(lanes.INT64(count), case)
+        with builder.goto_block(case):
+            emit(offsets(first, count))
+            builder.branch(done)
+    builder.position_at_end(done)
 
 
 @intrinsic
@@ -70,7 +85,7 @@ def sum_rows(_context, total, addresses, count, factor, chunks):
     def emit(context, builder, _signature, arguments):
         total, addresses, count, factor, chunks = arguments
         scale = lanes.splat(builder, factor)
-        sums = [cgutils.alloca_once(builder, lanes.FLOATS) for _ in range(2)]
+        sums = [cgutils.alloca_once(builder, lanes.FLOATS) for _ in range(BLOCK)]
 
         def emit_chunks(offsets: list[ir.Value]) -> None:
             for value, _ in zip(sums, offsets, strict=False):
@@ -83,7 +98,7 @@ def sum_rows(_context, total, addresses, count, factor, chunks):
             for value, offset in zip(sums, offsets, strict=False):
                 lanes.store(builder, builder.fmul(builder.load(value), scale), builder.add(total, offset))
 
-        _in_pairs(builder, chunks, emit_chunks)
+        _in_blocks(builder, chunks, emit_chunks)
         return context.get_dummy_value()
 
     return signature, emit
@@ -106,7 +121,7 @@ def add_to_rows(_context, step, addresses, count, factor, chunks):
                     address = builder.add(row, offset)
                     lanes.store(builder, builder.fadd(lanes.load(builder, address), change), address)
 
-        _in_pairs(builder, chunks, emit_chunks)
+        _in_blocks(builder, chunks, emit_chunks)
         return context.get_dummy_value()
 
     return signature, emit

@@ -44,12 +44,26 @@ def below(state, bound):
 
 
 @inlined
-def draw_negative(state, alias_threshold, alias_id):
+def draw_negative(state, alias):
     """Draw an id from an alias table with one random number (Walker, 1977)."""
-    slot = np.int64(below(state, alias_id.size))
-    other = np.int64(alias_id[slot])
+    slot = np.int64(below(state, alias.size))
+    entry = alias[slot]
+    other = np.int64(entry & uint64(0xFFFFFFFF))
     # Arithmetic instead of a branch, which would be guessed wrong half of the time.
-    return other + (slot - other) * np.int64(high_half(state) < alias_threshold[slot])
+    return other + (slot - other) * np.int64(high_half(state) < high_half(entry))
+
+
+@inlined
+def draw_negatives(drawn, count, alias, state):
+    """Write ``count`` negatives to ``drawn``; return the next random state.
+
+    All of a sequence at once: the table is read at random, and only draws that follow one another
+    closely can wait for memory together.
+    """
+    for k in range(count):
+        state = next_random(state)
+        drawn[k] = draw_negative(state, alias)
+    return state
 
 
 @inlined
@@ -65,16 +79,15 @@ def subsample(ids, first, last, keep_threshold, state, kept):
 
 
 @kernel
-def fill_alias_table(probability, alias_threshold, alias_id):
+def fill_alias_table(probability, alias):
     """Prepare an alias table: a draw costs the same whatever the size of the vocabulary (Vose, 1991).
 
-    Slot i stands for 1/V of the probability: id i takes the share alias_threshold[i] / 2**32 of it, and
-    alias_id[i] the rest.
+    Slot i stands for 1/V of the probability: id i takes the share alias[i] >> 32 of it (of 2**32), and the id in the
+    lower half of alias[i] the rest. One number holds both, so that a draw fetches one cache line.
 
     Args:
         probability: of each id, sums to 1. Shape ``(V,)``, float64; overwritten.
-        alias_threshold: written. Shape ``(V,)``, uint32.
-        alias_id: written. Shape ``(V,)``, int32.
+        alias: written. Shape ``(V,)``, uint64.
     """
     size = probability.size
     small = np.empty(size, np.int32)
@@ -82,8 +95,7 @@ def fill_alias_table(probability, alias_threshold, alias_id):
     num_small = num_large = 0
     for i in range(size):
         probability[i] *= size
-        alias_id[i] = i
-        alias_threshold[i] = uint32(0xFFFFFFFF)
+        alias[i] = uint64(0xFFFFFFFF) << uint64(32) | uint64(i)
         if probability[i] < 1.0:
             small[num_small] = i
             num_small += 1
@@ -93,8 +105,7 @@ def fill_alias_table(probability, alias_threshold, alias_id):
     while num_small > 0 and num_large > 0:
         num_small -= 1
         poor, rich = small[num_small], large[num_large - 1]
-        alias_threshold[poor] = uint32(probability[poor] * 4294967296.0)
-        alias_id[poor] = rich
+        alias[poor] = uint64(probability[poor] * 4294967296.0) << uint64(32) | uint64(rich)
         probability[rich] -= 1.0 - probability[poor]
         if probability[rich] < 1.0:
             num_large -= 1

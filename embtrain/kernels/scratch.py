@@ -50,6 +50,7 @@ class Scratch(NamedTuple):
     contexts: npt.NDArray[np.int64]
     kept: npt.NDArray[np.int32]
     drawn: npt.NDArray[np.int32]
+    """The negatives of a sequence: at most ``num_negatives`` of its own for each window."""
 
     @classmethod
     def allocate(cls, *, dim: int, window: int, num_negatives: int, longest: int) -> Scratch:
@@ -68,5 +69,5 @@ class Scratch(NamedTuple):
             targets=np.full(blocks * TARGETS, rows.ctypes.data, np.int64),
             contexts=np.zeros(2 * window, np.int64),
             kept=np.zeros(longest, np.int32),
-            drawn=np.zeros((2, num_negatives), np.int32),
+            drawn=np.zeros((longest + 1) * num_negatives, np.int32),
         )

@@ -11,9 +11,9 @@ import numpy as np
 
 from embtrain.kernels.compilation import inlined, kernel
 from embtrain.kernels.prediction import TARGETS, predict_1, predict_2, predict_4
-from embtrain.kernels.sampling import start_random, subsample
+from embtrain.kernels.sampling import draw_negatives, start_random, subsample
 from embtrain.kernels.windows import (
-    draw_ahead,
+    fresh_negatives,
     lay_rates,
     lay_targets,
     lay_window,
@@ -48,8 +48,7 @@ def train_skipgram(
     ids,
     offsets,
     keep_threshold,
-    alias_threshold,
-    alias_id,
+    alias,
     window,
     dynamic_window,
     num_negatives,
@@ -67,7 +66,7 @@ def train_skipgram(
         ids: token ids, each below V. Shape ``(T,)``, int32.
         offsets: sequence i is ids[offsets[i]:offsets[i + 1]]. Shape ``(N + 1,)``, int64.
         keep_threshold: an occurrence is kept if 32 random bits are at most this. Shape ``(V,)``, uint32.
-        alias_threshold, alias_id: of the negatives, from :func:`embtrain.kernels.sampling.fill_alias_table`.
+        alias: of the negatives, from :func:`embtrain.kernels.sampling.fill_alias_table`.
         window, dynamic_window, num_negatives: as in the settings.
         learning_rate: float32. With 0 nothing changes, and the loss is that of the rows as they are.
         seed: uint64, decides on all that is drawn.
@@ -83,19 +82,17 @@ def train_skipgram(
     lay_rates(rates, num_negatives, learning_rate)
     pairs = 0
     state = start_random(seed)
-    for _ in range(2):  # the first window's negatives and half of the next one's
-        state = draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks)
     for sequence in range(offsets.size - 1):
         count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
-        prefetch_first(kept, count, window, rows_in, row_bytes, chunks)
+        num_drawn = count * fresh_negatives(num_negatives) + num_negatives
+        state = draw_negatives(drawn, num_drawn, alias, state)
+        prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks)
         for position in range(count):
-            state = draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks)
-            prefetch_next(kept, count, position, window, rows_in, rows_out, row_bytes, chunks)
+            prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks)
             num_contexts, state = lay_window(
                 kept, count, position, window, dynamic_window, state, rows_in, row_bytes, contexts
             )
-            center = np.int64(kept[position])
-            special = lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
+            special = lay_targets(kept, position, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
             predict_all(contexts, num_contexts, targets, labels, rates[special], chunks, loss.ctypes.data)
             pairs += num_contexts
     return pairs, loss.sum()

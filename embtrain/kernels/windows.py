@@ -11,44 +11,38 @@ import numpy as np
 from embtrain.kernels.compilation import inlined
 from embtrain.kernels.prediction import SLOTS, TARGETS
 from embtrain.kernels.rows import prefetch
-from embtrain.kernels.sampling import below, draw_negative, next_random
+from embtrain.kernels.sampling import below, next_random
 
 ABSENT = np.float32(-1)
 """The rate of a slot without target."""
 
 
 @inlined
-def draw_ahead(drawn, num_negatives, state, alias_threshold, alias_id, rows_out, row_bytes, chunks):
-    """Renew half of the negatives in ``drawn[0]`` by those drawn before, and draw as many into ``drawn[1]``.
+def fresh_negatives(num_negatives):
+    """Return how many negatives of a window are its own: the others serve the window before as well.
 
-    A negative so serves two windows that follow each other, and its row is fetched once for both.
-
-    Returns:
-        The random state.
+    Their rows are so fetched once for both. Window p of a sequence has those from ``p * fresh_negatives`` on.
     """
-    fresh = (num_negatives + 1) // 2
-    for k in range(num_negatives - fresh):
-        drawn[0, k] = drawn[0, k + fresh]
-    for k in range(fresh):
-        drawn[0, num_negatives - fresh + k] = drawn[1, k]
-        state = next_random(state)
-        drawn[1, k] = draw_negative(state, alias_threshold, alias_id)
-        prefetch(rows_out + np.int64(drawn[1, k]) * row_bytes, chunks)
-    return state
+    return (num_negatives + 1) // 2
 
 
 @inlined
-def prefetch_first(kept, count, window, rows_in, row_bytes, chunks):
+def prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
     """Ask for the rows of the first window of a sequence."""
     for position in range(min(count, window)):
         prefetch(rows_in + np.int64(kept[position]) * row_bytes, chunks)
+    for k in range(num_negatives):
+        prefetch(rows_out + np.int64(drawn[k]) * row_bytes, chunks)
 
 
 @inlined
-def prefetch_next(kept, count, position, window, rows_in, rows_out, row_bytes, chunks):
+def prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
     """Ask for the rows that the window at ``position + 1`` needs and that at ``position`` did not."""
     if position + 1 < count:
         prefetch(rows_out + np.int64(kept[position + 1]) * row_bytes, chunks)
+        fresh = fresh_negatives(num_negatives)
+        for k in range(position * fresh + num_negatives, (position + 1) * fresh + num_negatives):
+            prefetch(rows_out + np.int64(drawn[k]) * row_bytes, chunks)
     if position + window < count:
         prefetch(rows_in + np.int64(kept[position + window]) * row_bytes, chunks)
 
@@ -79,8 +73,8 @@ def lay_rates(rates, num_negatives, rate):
 
 
 @inlined
-def lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates):
-    """Write the addresses of a window's targets: the center, then the negatives in ``drawn[0]``.
+def lay_targets(kept, position, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates):
+    """Write the addresses of a window's targets: the center, then its negatives in ``drawn``.
 
     A negative that is the center is replaced by the row ``spare``, without a rate. Slots left over hold that
     row from the start.
@@ -90,14 +84,16 @@ def lay_targets(center, drawn, num_negatives, rows_out, row_bytes, spare, target
         right after writing its numbers one by one would stall.
     """
     special = np.int64(0)
+    center = np.int64(kept[position])
+    first = position * fresh_negatives(num_negatives)
     targets[0] = rows_out + center * row_bytes
     for k in range(num_negatives):
-        targets[k + 1] = rows_out + np.int64(drawn[0, k]) * row_bytes
-        special |= np.int64(drawn[0, k] == center)
+        targets[k + 1] = rows_out + np.int64(drawn[first + k]) * row_bytes
+        special |= np.int64(drawn[first + k] == center)
     if special:
         rates[1] = rates[0]
         for k in range(num_negatives):
-            if drawn[0, k] == center:
+            if drawn[first + k] == center:
                 block, slot = (k + 1) // TARGETS, (k + 1) % TARGETS
                 targets[k + 1] = spare
                 rates[1, block, slot] = ABSENT

@@ -48,9 +48,8 @@ class Word2Vec:
         for row in self.input_rows:  # row by row: no second copy of the matrix
             row[:dim] = (random.random(dim, np.float32) * 2 - 1) / dim
         self._keep_threshold = np.minimum(vocabulary.keep_probability * 2**32, 2**32 - 1).astype(np.uint32)
-        self._alias_threshold = np.empty(size, np.uint32)
-        self._alias_id = np.empty(size, np.int32)
-        fill_alias_table(vocabulary.negative_probability.copy(), self._alias_threshold, self._alias_id)
+        self._alias = np.empty(size, np.uint64)
+        fill_alias_table(vocabulary.negative_probability.copy(), self._alias)
         self._scratch: list[Scratch] = []
         # How often a token of the corpus is this word, and is kept.
         self._occurrence = vocabulary.counts * vocabulary.keep_probability / max(1, vocabulary.counts.sum())
@@ -115,8 +114,7 @@ class Word2Vec:
             block.ids,
             offsets,
             self._keep_threshold,
-            self._alias_threshold,
-            self._alias_id,
+            self._alias,
             settings.window,
             settings.dynamic_window,
             settings.num_negatives,
