@@ -73,9 +73,15 @@ def _values(spec: dict[str, Any]) -> str:
     choices = branch.get("enum") or ([branch["const"]] if "const" in branch else [])
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)
-    kind = f"list of {branch['items']['type']}s" if branch["type"] == "array" else branch["type"]
+    kind = _list_of(branch["items"]) if branch["type"] == "array" else branch["type"]
     bounds = [text.format(_yaml(branch[key])) for key, text in _BOUNDS.items() if key in branch]
     return ", ".join([kind, *bounds])
+
+
+def _list_of(item: dict[str, Any]) -> str:
+    if "enum" in item:
+        return "list of " + ", ".join(f"`{choice}`" for choice in item["enum"])
+    return f"list of {item['type']}s"
 
 
 if __name__ == "__main__":

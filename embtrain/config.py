@@ -26,6 +26,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_boolean)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
 
 
+# Tables that not every model needs.
+FurtherTable = Literal["subwords", "characters"]
+
+
 class Section(BaseModel):
     """A group of settings. Unknown keys are refused, values never change after loading."""
 
@@ -71,6 +75,23 @@ class UnigramSettings(Section):
     """Mikolov et al. (2013b), eq. 5, in word2vec.c's form. 0 keeps every occurrence."""
     negative_exponent: Number = Field(0.75, ge=-2, le=2)
     """Negatives are drawn in proportion to count ** exponent."""
+
+
+class SubwordSettings(Section):
+    """The character n-grams that FastText's vectors are made of."""
+
+    min_n: Integer = Field(3, ge=1)
+    """Characters of the shortest n-grams of `<word>`, the two marks included."""
+    max_n: Integer = Field(6, ge=1, le=20)
+    """Characters of the longest."""
+    buckets: Integer = Field(2_000_000, ge=1, lt=2**31)
+    """N-grams that are hashed to the same bucket share a vector."""
+
+    @model_validator(mode="after")
+    def _min_n_is_not_above_max_n(self) -> SubwordSettings:
+        if self.min_n > self.max_n:
+            raise ValueError(f"subwords.min_n ({self.min_n}) must not be above subwords.max_n ({self.max_n})")
+        return self
 
 
 class SparkSettings(Section):
@@ -184,9 +205,12 @@ class Settings(Section):
     """Names the run, its snapshot, its checkpoint and its registered model."""
     snapshot: str | None = None
     """Folder of the tables. None: `snapshots/NAME`."""
+    tables: list[FurtherTable] = []
+    """Tables to prepare besides those that the model needs."""
     corpus: CorpusSettings | None = None
     vocabulary: VocabularySettings = VocabularySettings()
     unigram: UnigramSettings = UnigramSettings()
+    subwords: SubwordSettings = SubwordSettings()
     spark: SparkSettings = SparkSettings()
     model: ModelSettings = SgnsSettings()
     train: TrainSettings = TrainSettings()

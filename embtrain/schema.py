@@ -77,3 +77,9 @@ UNIGRAM = Table("unigram", (("id", "INT"), ("keep_probability", "DOUBLE"), ("neg
 # One sentence a row, as ids; tokens out of the vocabulary are left out, as word2vec does, before windows are laid.
 SEQUENCES = Table("sequences", (("ids", "ARRAY<INT>"),))
 HELD_OUT = Table("held_out", (("ids", "ARRAY<INT>"),))
+
+# Per id: the buckets of the token's character n-grams, as fastText hashes them; none of a token too short to have any.
+SUBWORDS = Table("subwords", (("id", "INT"), ("buckets", "ARRAY<INT>")))
+
+# Per id: the token's bytes between marks, 50 numbers, as ELMo reads them.
+CHARACTERS = Table("characters", (("id", "INT"), ("characters", "ARRAY<INT>")))

@@ -5,27 +5,33 @@
     corpus files -> sentences -> vocabulary -> unigram
                          |            |
                          +------------+-> sequences, held_out
+                                      |
+                                      +-> subwords, characters
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import SparkSession
 
-from embtrain.config import Settings
+from embtrain.config import FurtherTable, Settings
 from embtrain.errors import ConfigError
 from embtrain.manifest import Snapshot
 from embtrain.schema import HELD_OUT, SEQUENCES
+from pipelines.characters import characters_stage
 from pipelines.sentences import sentences_stage
 from pipelines.sequences import sequences_stage
 from pipelines.session import one_task_per_file
 from pipelines.sources import explained_read_errors
-from pipelines.store import provide, writable_folder
+from pipelines.store import Stage, provide, writable_folder
+from pipelines.subwords import subwords_stage
 from pipelines.unigram import unigram_stage
 from pipelines.vocabulary import vocabulary_stage
 
 
 def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
-    """Make every table that training needs; what is there already and unchanged is kept.
+    """Make every table that training needs, or that is asked for; what is there already and unchanged is kept.
 
     Returns:
         The snapshot, committed: its ``snapshot.json`` is written last.
@@ -46,7 +52,12 @@ def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
     unigram = provide(location, unigram_stage(tables_session, vocabulary, settings.unigram))
     sequences = provide(location, sequences_stage(tables_session, SEQUENCES, sentences, vocabulary))
     held_out = provide(location, sequences_stage(tables_session, HELD_OUT, sentences, vocabulary))
-    stored = (sentences, vocabulary, unigram, sequences, held_out)
+    further: dict[FurtherTable, Callable[[], Stage]] = {
+        "subwords": lambda: subwords_stage(tables_session, vocabulary, settings.subwords),
+        "characters": lambda: characters_stage(tables_session, vocabulary),
+    }
+    asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
+    stored = (sentences, vocabulary, unigram, sequences, held_out, *asked_for)
     snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored})
     snapshot.commit()
     return snapshot

@@ -163,3 +163,29 @@ def join_at_apostrophes(runs):
 def cut(tokens, max_tokens):
     """Return the tokens in pieces of so many."""
     return [tokens[i : i + max_tokens] for i in range(0, len(tokens), max_tokens)]
+
+
+def subword_buckets(word, min_n, max_n, buckets):
+    """Return the buckets of a word's n-grams, n-gram by n-gram."""
+    if word == "</s>":
+        return []
+    marked = f"<{word}>"
+    places = [(i, n) for i in range(len(marked)) for n in range(min_n, max_n + 1) if i + n <= len(marked)]
+    ngrams = [marked[i : i + n] for i, n in places if (i, n) not in {(0, 1), (len(marked) - 1, 1)}]
+    return [fnv1a_of_signed_bytes(ngram) % buckets for ngram in ngrams]
+
+
+def fnv1a_of_signed_bytes(text):
+    """Return the 32-bit hash FNV-1a, bytes above 127 taken as negative numbers."""
+    state = 2166136261
+    for byte in text.encode():
+        signed = byte - 256 if byte > 127 else byte
+        state = ((state ^ (signed & 0xFFFFFFFF)) * 16777619) & 0xFFFFFFFF
+    return state
+
+
+def word_characters(word):
+    """Return the 50 character ids of a word, one after the other."""
+    marks = {"<S>": [256], "</S>": [257]}
+    spelled = [258, *marks.get(word, word.encode()[:48]), 259]
+    return [character + 1 for character in spelled + [260] * (50 - len(spelled))]

@@ -86,6 +86,8 @@ def test_settings_do_not_change_after_loading(run_file):
         ("track.alias=a b", "track.alias: string should match pattern"),
         ("track.alias=Latest", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'Latest'"),
         ("track.alias=v12", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'v12'"),
+        ("tables=[subword]", "tables.0: input should be 'subwords'"),
+        ("subwords.min_n=7", "subwords.min_n (7) must not be above subwords.max_n (6)"),
         ("train.final_learning_rate=1", "train.final_learning_rate (1) must not be above model.learning_rate (0.025)"),
     ],
 )
