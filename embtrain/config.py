@@ -23,6 +23,7 @@ def _no_boolean(value: Any) -> Any:
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 Fraction = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_boolean)]
+Token = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
 
 
@@ -66,6 +67,22 @@ class VocabularySettings(Section):
     """Occurrences below which a token is left out."""
     max_size: Integer = Field(5_000_000, ge=1)
     """At most so many tokens, the most frequent."""
+    always_keep: list[Token] = []
+    """Tokens, spelled as the tokenizer leaves them, that are kept however rare they are, if they occur at all."""
+    always_drop: list[Token] = []
+    """Tokens that are left out however frequent they are, such as stop words."""
+
+    @model_validator(mode="after")
+    def _what_is_kept_can_be_kept(self) -> VocabularySettings:
+        both = sorted({*self.always_keep} & {*self.always_drop})
+        if both:
+            raise ValueError(f"vocabulary.always_keep and vocabulary.always_drop both name {', '.join(both)}")
+        if len(self.always_keep) > self.max_size:
+            raise ValueError(
+                f"vocabulary.max_size ({self.max_size}) must not be below the {len(self.always_keep)} tokens "
+                "of vocabulary.always_keep"
+            )
+        return self
 
 
 class UnigramSettings(Section):

@@ -293,6 +293,21 @@ def test_too_high_a_min_count_is_answered_with_the_highest_count(spark, tmp_path
     assert_nothing_committed(tmp_path)
 
 
+def test_tokens_to_be_kept_that_never_occur_are_named(spark, folder, corpus, caplog):
+    caplog.set_level("INFO", "pipelines")
+    prepare(spark, settings(folder, corpus, vocabulary={"min_count": 100, "always_keep": ["6", "Word", "tokyo"]}))
+    assert "of vocabulary.always_keep these never occur: Word, tokyo" in caplog.text
+    assert vocabulary_of(opened(folder))["6"] < 100
+
+
+def test_a_corpus_of_dropped_words_alone_is_refused(spark, tmp_path):
+    path = tmp_path / "few.txt"
+    path.write_text("the a\n")
+    options = {"corpus": {"held_out": 0}, "vocabulary": {"min_count": 1, "always_drop": ["the", "a"]}}
+    with pytest.raises(CorpusError, match=r"always_drop"):
+        prepare(spark, settings(tmp_path, path, **options))
+
+
 def test_sentences_of_single_words_are_refused(spark, tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("a\nb\n")

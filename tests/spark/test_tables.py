@@ -110,6 +110,26 @@ def test_of_more_than_max_size_the_most_frequent_are_kept(spark):
     assert [row.token for row in build_vocabulary(counts, min_count=1, max_size=3).collect()] == ["8", "7", "6"]
 
 
+def tokens_of(vocabulary):
+    return [row.token for row in vocabulary.orderBy("id").collect()]
+
+
+def test_a_token_to_be_kept_is_kept_however_rare(spark):
+    counts = spark.createDataFrame([("a", 3), ("b", 1), ("c", 1)], "token STRING, count BIGINT")
+    assert tokens_of(build_vocabulary(counts, min_count=2, max_size=10, always_keep=["c", "absent"])) == ["a", "c"]
+
+
+def test_a_token_to_be_kept_takes_the_place_of_a_frequent_one(spark):
+    counts = spark.createDataFrame([(str(i), i) for i in range(1, 9)], "token STRING, count BIGINT")
+    vocabulary = build_vocabulary(counts, min_count=5, max_size=3, always_keep=["1"])
+    assert [(row.id, row.token) for row in vocabulary.collect()] == [(0, "8"), (1, "7"), (2, "1")]
+
+
+def test_a_token_to_be_dropped_gets_no_id(spark):
+    counts = spark.createDataFrame([("the", 9), ("cat", 3)], "token STRING, count BIGINT")
+    assert tokens_of(build_vocabulary(counts, min_count=1, max_size=10, always_drop=["the"])) == ["cat"]
+
+
 # --- unigram -------------------------------------------------------------------------------------------------------
 
 

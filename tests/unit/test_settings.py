@@ -86,6 +86,12 @@ def test_settings_do_not_change_after_loading(run_file):
         ("track.alias=a b", "track.alias: string should match pattern"),
         ("track.alias=Latest", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'Latest'"),
         ("track.alias=v12", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'v12'"),
+        (
+            "vocabulary={always_keep: [a, b], always_drop: [b]}",
+            "vocabulary.always_keep and vocabulary.always_drop both",
+        ),
+        ("vocabulary={always_keep: [a, b], max_size: 1}", "vocabulary.max_size (1) must not be below the 2 tokens"),
+        ("vocabulary.always_drop=['']", "vocabulary.always_drop.0: string should have at least 1 character"),
         ("tables=[subword]", "tables.0: input should be 'subwords'"),
         ("subwords.min_n=7", "subwords.min_n (7) must not be above subwords.max_n (6)"),
         ("train.final_learning_rate=1", "train.final_learning_rate (1) must not be above model.learning_rate (0.025)"),
