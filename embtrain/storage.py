@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import fs
@@ -20,6 +21,10 @@ _SPARK_SCHEMES = {"s3a": "s3", "s3n": "s3"}
 
 # These show an object only once it is whole, and cannot rename.
 _OBJECT_STORES = (fs.S3FileSystem, fs.GcsFileSystem)
+
+
+UNFINISHED = ".unfinished"
+"""Ends the name of a file that is being written, and of what is left of one whose writer was killed."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +97,12 @@ class Location:
     def write_json(self, value: dict[str, Any]) -> None:
         """Write a JSON object, whole or not at all.
 
-        A finished file is renamed; an object store shows an object only once it is whole.
+        A finished file is renamed; an object store shows an object only once it is whole. Of several that write it at
+        once, the last one's stays.
         """
         data = (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
         renames = not isinstance(self.filesystem, _OBJECT_STORES)
-        target = f"{self.path}.unfinished" if renames else self.path
+        target = f"{self.path}.{uuid4().hex}{UNFINISHED}" if renames else self.path
         with self.filesystem.open_output_stream(target) as stream:
             stream.write(data)
         if renames:

@@ -1,5 +1,7 @@
 """Locations: paths and URIs, listing, and JSON that is whole or absent."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pyarrow import fs
 
@@ -76,9 +78,17 @@ def test_an_interrupted_write_of_json_leaves_the_old_file(tmp_path):
     location = Location.of(tmp_path) / "values.json"
     location.write_json({"a": 1})
     # As if the process had died between writing and renaming.
-    (tmp_path / "values.json.unfinished").write_text('{"a": ')
+    (tmp_path / "values.json.0123.unfinished").write_text('{"a": ')
     assert location.read_json() == {"a": 1}
     location.write_json({"a": 2})
+    assert location.read_json() == {"a": 2}
+
+
+def test_json_that_several_write_at_once_is_one_of_theirs(tmp_path):
+    location = Location.of(tmp_path) / "values.json"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda writer: location.write_json({"writer": writer}), range(200)))
+    assert location.read_json()["writer"] in range(200)
     assert [path.name for path in tmp_path.iterdir()] == ["values.json"]
 
 
