@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -37,6 +38,9 @@ _SQL = {
     "spark.sql.adaptive.enabled": "false",
 }
 
+# The masters that Spark knows.
+_MASTER = re.compile(r"local(\[(\*|\d+)(, *\d+)?\])?|local-cluster\[.+\]|spark://.+|k8s://.+|yarn")
+
 _ADVICE = "start it, or set spark.master (SPARK_MASTER comes before it) to another, such as local[*]"
 
 _SHUFFLE = "spark.sql.shuffle.partitions"
@@ -53,7 +57,8 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
         The session; ``with`` stops it.
 
     Raises:
-        SetupError: if Spark is to be started here and there is no Java for it, or no such master.
+        SetupError: if Spark is to be started here, and there is no Java for it, no such master, or nothing that says
+            where the master is.
     """
     builder = SparkSession.builder.appName(app)
     spark = builder.getOrCreate() if _under_spark_submit() else _start(builder, settings)
@@ -62,21 +67,35 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
 
 
 def _start(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession:
+    master = os.environ.get("SPARK_MASTER") or settings.master
+    _require_master(master)
     provide_java()
     # Workers run this Python, with what is installed in it, rather than the first on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    master = os.environ.get("SPARK_MASTER", settings.master)
     builder = builder.master(master).config("spark.driver.memory", settings.driver_memory)
     if master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config(map=_LOCAL)
-    elif master.startswith("spark://"):
-        _require_answer(master)
     try:
         return builder.getOrCreate()
     except (Py4JJavaError, PySparkRuntimeError) as error:
         reason = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else error
         raise SetupError(f"cannot start Spark with the master {master}: {reason}; {_ADVICE}") from None
+
+
+def _require_master(master: str) -> None:
+    """See what Spark would stop at, with its stack traces before our sentence."""
+    if not _MASTER.fullmatch(master):
+        raise SetupError(
+            f"cannot start Spark with the master {master!r}: expected local[*], local[N], spark://HOST:PORT, yarn or "
+            "k8s://HOST:PORT (spark.master; SPARK_MASTER comes before it)"
+        )
+    if master == "yarn" and not os.environ.keys() & {"HADOOP_CONF_DIR", "YARN_CONF_DIR"}:
+        raise SetupError(
+            "cannot start Spark with the master yarn: set HADOOP_CONF_DIR to the folder of the cluster's configuration"
+        )
+    if master.startswith("spark://"):
+        _require_answer(master)
 
 
 def _require_answer(master: str) -> None:

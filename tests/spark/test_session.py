@@ -1,6 +1,7 @@
 """Starting Spark: what it says, and what is said where it does not start."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from embtrain.config import SparkSettings
 from embtrain.errors import SetupError
+from pipelines import session
 from pipelines.session import spark_session
 
 pytestmark = pytest.mark.spark
@@ -46,11 +48,30 @@ def test_of_a_local_session_only_errors_are_shown():
     assert lines[0].endswith("ERROR test: an error of Spark")
 
 
-def test_a_master_that_spark_does_not_know_is_said_in_one_sentence():
-    done = start("local[many]")
+@pytest.mark.parametrize("master", ["local[many]", "foo", "http://host:7077", "yarn-cluster"])
+def test_a_master_that_spark_does_not_know_is_said_in_one_sentence(master, monkeypatch):
+    monkeypatch.setenv("SPARK_MASTER", master)
+    with pytest.raises(SetupError, match=rf"^cannot start Spark with the master '{re.escape(master)}': expected local"):
+        spark_session(SparkSettings(), app="test")
+
+
+def test_yarn_needs_to_know_where_the_cluster_is(monkeypatch):
+    for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SetupError, match=r"master yarn: set HADOOP_CONF_DIR"):
+        spark_session(SparkSettings(master="yarn"), app="test")
+
+
+@pytest.mark.parametrize("master", ["local", "local[*]", "local[2, 4]", "local-cluster[2,1,1024]", "k8s://host:443"])
+def test_a_master_that_spark_knows_is_left_to_it(master):
+    session._require_master(master)
+
+
+def test_what_spark_itself_refuses_ends_in_a_sentence_too():
+    done = start("local-cluster[none]")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "start: cannot start Spark with the master local[many]: " in done.stderr
+    assert "start: cannot start Spark with the master local-cluster[none]: " in done.stderr
 
 
 def test_a_master_that_does_not_answer_is_said_at_once(monkeypatch):
