@@ -26,6 +26,12 @@ FORMATS = ("word2vec", "word2vec-binary", "glove", "parquet", "safetensors")
 # Which extra of setup.py brings a package that a command may find missing.
 _EXTRA_OF = {"pyspark": "spark", "torch": "train", "numba": "train", "mlflow": "track"}
 
+_WHAT_A_LEFTOVER_IS = {
+    "earlier": "superseded",
+    "unfinished": "unfinished",
+    "newer": "newer than the snapshot, kept: prepare goes on from it",
+}
+
 _USER_ERROR = 2
 _INTERRUPTED = 130
 
@@ -122,6 +128,22 @@ def _prepare(settings: Settings) -> None:
 
     with spark_session(settings.spark, app=f"embtrain prepare {settings.name}") as spark:
         prepare_snapshot(spark, settings)
+
+
+@embtrain_command.command()
+@_run_file
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+def prune(conf: str, overrides: Sequence[str], dry_run: bool) -> None:
+    """Delete tables of earlier settings, and what killed runs left."""
+    from embtrain.prune import prune as prune_snapshot
+
+    location = _settings(conf, overrides).snapshot_location
+    found = prune_snapshot(location, dry_run=dry_run)
+    for leftover in found:
+        click.echo(f"{leftover.bytes / 1e6:11,.1f} MB  {leftover.name}  {_WHAT_A_LEFTOVER_IS[leftover.state]}")
+    deleted = [leftover.bytes for leftover in found if leftover.state != "newer"]
+    verb = "would delete" if dry_run else "deleted"
+    click.echo(f"{verb} {len(deleted)} tables and files of {location}, {sum(deleted) / 1e6:,.1f} MB")
 
 
 @embtrain_command.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -24,12 +24,14 @@ from embtrain.distributed import Group, process_group
 from embtrain.evaluation import evaluate
 from embtrain.evaluation.analogy import read_questions
 from embtrain.evaluation.similarity import read_pairs
+from embtrain.lease import held
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model
 from embtrain.models.protocol import Model
 from embtrain.progress import training_bar
 from embtrain.registry import register
 from embtrain.schema import HELD_OUT
+from embtrain.storage import Location
 from embtrain.train import Report, Training
 from embtrain.vectors import Vectors
 
@@ -72,7 +74,7 @@ def train(settings: Settings) -> str | None:
     Raises:
         EmbtrainError: if the snapshot, the checkpoint or MLflow cannot be used.
     """
-    with process_group() as group:
+    with process_group() as group, _lease(settings, group):
         corpus = Corpus.open(settings.snapshot_location)
         group.require_equal("snapshot", corpus.snapshot.fingerprint)
         group.require_equal("configuration", settings.model_dump(include={"model", "train"}))
@@ -91,6 +93,11 @@ def train(settings: Settings) -> str | None:
                 version = _register(settings, corpus, model, run, held_out_loss)
             checkpoint.remove()
         return version
+
+
+def _lease(settings: Settings, group: Group) -> AbstractContextManager[None]:
+    """Keep the snapshot's tables from being deleted while they are read, in the name of all processes."""
+    return held(Location.of(settings.snapshot_location), "embtrain train") if group.is_first else nullcontext()
 
 
 def _check_evaluation_files(settings: EvaluateSettings) -> None:

@@ -15,10 +15,12 @@ from collections.abc import Callable
 
 from pyspark.sql import SparkSession
 
-from embtrain.config import FurtherTable, Settings
+from embtrain.config import CorpusSettings, FurtherTable, Settings
 from embtrain.errors import ConfigError
+from embtrain.lease import held
 from embtrain.manifest import Snapshot
 from embtrain.schema import HELD_OUT, SEQUENCES
+from embtrain.storage import Location
 from pipelines.characters import characters_stage
 from pipelines.sentences import sentences_stage
 from pipelines.sequences import sequences_stage
@@ -39,15 +41,20 @@ def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
     Raises:
         ConfigError: if the settings name no corpus.
         CorpusError: if the text is missing, unreadable, or leaves nothing to train on.
-        SetupError: if the snapshot's folder cannot be written.
+        SetupError: if the snapshot's folder cannot be written, or is being pruned.
         SnapshotError: if a table of an earlier run is damaged.
     """
     if settings.corpus is None:
         raise ConfigError("corpus is missing: prepare needs corpus.paths, the files to read")
     location = writable_folder(settings.snapshot_location)
+    with held(location, f"embtrain prepare {settings.name}"):
+        return _make_tables(spark, settings, settings.corpus, location)
+
+
+def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings, location: Location) -> Snapshot:
     tables_session = one_task_per_file(spark)
     with explained_read_errors():
-        sentences = provide(location, sentences_stage(spark, settings.corpus, settings.spark.partitions))
+        sentences = provide(location, sentences_stage(spark, corpus, settings.spark.partitions))
     vocabulary = provide(location, vocabulary_stage(tables_session, sentences, settings.vocabulary))
     unigram = provide(location, unigram_stage(tables_session, vocabulary, settings.unigram))
     sequences = provide(location, sequences_stage(tables_session, SEQUENCES, sentences, vocabulary))

@@ -22,6 +22,7 @@ from embtrain.errors import SetupError
 from embtrain.manifest import Manifest, fingerprint, read_manifest, read_parts, verify, write_manifest
 from embtrain.schema import Table
 from embtrain.storage import Location
+from pipelines.progress import reported
 from pipelines.sources import literal
 
 log = logging.getLogger(__name__)
@@ -123,13 +124,14 @@ def _find(location: Location, table: Table, prefix: str) -> StoredTable | None:
         if manifest:
             verify(folder, table, manifest)
             return StoredTable(table, folder, manifest)
-        log.warning("%s is unfinished: delete it, unless another run is at work on it", folder)
+        log.warning("%s is unfinished: another run is at work on it, or `embtrain prune` may delete it", folder)
     return None
 
 
 def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, Any]) -> Manifest:
     try:
-        stage.build().write.options(compression="zstd", **stage.options).parquet(folder.for_spark)
+        with reported(SparkSession.active().sparkContext, stage.table.name):
+            stage.build().write.options(compression="zstd", **stage.options).parquet(folder.for_spark)
         manifest = _describe(folder, stage, version, made_from)
         stage.check(manifest)
     except BaseException:
