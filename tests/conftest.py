@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no defect.
+settings.register_profile("embtrain", deadline=None)
+settings.load_profile("embtrain")
 
 ROOT = Path(__file__).parent.parent
 
