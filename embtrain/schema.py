@@ -83,3 +83,16 @@ SUBWORDS = Table("subwords", (("id", "INT"), ("buckets", "ARRAY<INT>")))
 
 # Per id: the token's bytes between marks, 50 numbers, as ELMo reads them.
 CHARACTERS = Table("characters", (("id", "INT"), ("characters", "ARRAY<INT>")))
+
+# One document a row: the hash of its text, its file or table, how it begins; the ids of its tokens, ascending, and how
+# often it has each.
+DOCUMENT_TERMS = Table(
+    "document_terms",
+    (
+        ("document", "BIGINT"),
+        ("source", "STRING"),
+        ("beginning", "STRING"),
+        ("terms", "ARRAY<INT>"),
+        ("counts", "ARRAY<INT>"),
+    ),
+)

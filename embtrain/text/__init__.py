@@ -6,6 +6,6 @@ long as possible: strings cross process borders, are hashed and are shuffled sev
 than arrays of strings.
 """
 
-from embtrain.text.rules import TextRules, sentences, tokenise
+from embtrain.text.rules import TextRules, document_sentences, sentences, tokenise
 
-__all__ = ["TextRules", "sentences", "tokenise"]
+__all__ = ["TextRules", "document_sentences", "sentences", "tokenise"]

@@ -24,7 +24,7 @@ _CLOSING = "[\"'”’»)\\]」』]*"  # noqa: RUF001 - typographic quotes are m
 _END = rf"([.!?…]+{_CLOSING})\s+|([。！？]+{_CLOSING})\s*"  # noqa: RUF001 - full-width stops are meant
 
 
-def split_sentences(texts: pa.Array, language: str) -> pa.Array:
+def split_sentences(texts: pa.Array, language: str) -> pa.ListArray:
     r"""Cut texts where a sentence ends: at ``. ! ? …`` before white space, and at ``。``.
 
     Nothing but white space is lost, so that tokenised text keeps its full stops as tokens.
@@ -34,10 +34,10 @@ def split_sentences(texts: pa.Array, language: str) -> pa.Array:
         language: whose abbreviations do not end a sentence.
 
     Returns:
-        String array of sentences, shape ``(S,)``, in the order of the texts.
+        The sentences of each text: lists of strings, shape ``(N,)``.
     """
     bound = pc.replace_substring_regex(texts, _NO_END[language], "\\1.\u00a0")
-    return pc.split_pattern(pc.replace_substring_regex(bound, _END, rf"\1\2{_BREAK}"), _BREAK).flatten()
+    return pc.split_pattern(pc.replace_substring_regex(bound, _END, rf"\1\2{_BREAK}"), _BREAK)
 
 
 def cut_long(tokenised: pa.Array, max_tokens: int) -> pa.Array:

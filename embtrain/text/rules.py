@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,9 +39,25 @@ def sentences(documents: pa.Array, rules: TextRules) -> pa.Array:
         String array, shape ``(S,)``, in the order of the documents: the tokens of a sentence,
         separated by single blanks.
     """
-    texts = split_sentences(documents, rules.language) if rules.split_sentences else documents
-    tokenised = _separate(texts, rules)
+    tokenised = document_sentences(documents, rules).flatten()
     return cut_long(tokenised.filter(pc.not_equal(tokenised, "")), rules.max_sentence_tokens)
+
+
+def document_sentences(documents: pa.Array, rules: TextRules) -> pa.ListArray:
+    """Take documents apart to sentences, and keep together those of one document.
+
+    Args:
+        documents: string array, shape ``(D,)``.
+        rules: all but lengths apply: nothing is cut.
+
+    Returns:
+        Lists of strings, shape ``(D,)``: the tokens of a sentence, separated by single blanks; of some none is left.
+    """
+    if rules.split_sentences:
+        split = split_sentences(documents, rules.language)
+    else:
+        split = pa.ListArray.from_arrays(pa.array(np.arange(len(documents) + 1), pa.int32()), documents)
+    return pa.ListArray.from_arrays(split.offsets, _separate(split.flatten(), rules))
 
 
 def tokenise(texts: pa.Array, rules: TextRules) -> pa.ListArray:
