@@ -93,21 +93,27 @@ def target_blocks(center, negatives):
     return [[target for target in block if target[1] or target[0] != center] for block in blocks]
 
 
+def step_with_contexts(input_rows, output_rows, contexts, targets, learning_rate):
+    """Take the steps of context rows, by fours, then twos, then one, against targets; return the loss."""
+    rest, loss = list(contexts), 0.0
+    while rest:
+        size = 4 if len(rest) >= 4 else 2 if len(rest) >= 2 else 1
+        group, rest = rest[:size], rest[size:]
+        before = [input_rows[i].copy() for i in group]
+        steps, cost = predict(before, targets, output_rows, learning_rate)
+        loss += cost
+        for i, row, step in zip(group, before, steps, strict=True):
+            input_rows[i] = row + step
+    return loss
+
+
 def train_skipgram(input_rows, output_rows, drawn_windows, learning_rate):
     """Return (pairs, loss): context rows by fours, then twos, then one, each against six targets at a time."""
     pairs, loss = 0, 0.0
     for center, contexts, negatives in drawn_windows:
         pairs += len(contexts)
         for targets in target_blocks(center, negatives):
-            rest = list(contexts)
-            while rest:
-                size = 4 if len(rest) >= 4 else 2 if len(rest) >= 2 else 1
-                group, rest = rest[:size], rest[size:]
-                before = [input_rows[i].copy() for i in group]
-                steps, cost = predict(before, targets, output_rows, learning_rate)
-                loss += cost
-                for i, row, step in zip(group, before, steps, strict=True):
-                    input_rows[i] = row + step
+            loss += step_with_contexts(input_rows, output_rows, contexts, targets, learning_rate)
     return pairs, loss
 
 

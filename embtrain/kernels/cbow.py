@@ -12,6 +12,7 @@ from embtrain.kernels.compilation import inlined, kernel
 from embtrain.kernels.prediction import TARGETS, predict_to_step
 from embtrain.kernels.rows import add_to_rows, sum_rows
 from embtrain.kernels.sampling import draw_negatives, start_random, subsample
+from embtrain.kernels.scratch import MEAN, SPARE, STEP
 from embtrain.kernels.windows import (
     fresh_negatives,
     lay_rates,
@@ -21,9 +22,6 @@ from embtrain.kernels.windows import (
     prefetch_next,
     six_targets,
 )
-
-SPARE, MEAN, STEP = range(3)
-"""What the spare rows are for."""
 
 
 @inlined

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from embtrain.kernels.lanes import CHUNK_BYTES, LANE_BYTES, LANES
 from embtrain.kernels.prediction import SLOTS, TARGETS
 
+SPARE, MEAN, STEP = range(3)
+"""What the spare rows are for: in place of absent targets; CBOW's mean of context rows, and its step."""
+
 HUGE_PAGE = 2 << 20
 """Bytes of a large page of memory on x86-64 and ARM."""
 
@@ -39,7 +42,7 @@ class Scratch(NamedTuple):
     """A tuple, since numba passes that to kernels at no cost."""
 
     rows: npt.NDArray[np.float32]
-    """Spare rows: the first takes the place of absent targets, the others are for sums and steps."""
+    """Spare rows: SPARE, MEAN and STEP."""
     loss: npt.NDArray[np.float64]
     labels: npt.NDArray[np.float32]
     """1 for the true target and 0 for noise, per block of targets, for two predicting rows."""
@@ -70,4 +73,46 @@ class Scratch(NamedTuple):
             contexts=np.zeros(2 * window, np.int64),
             kept=np.zeros(longest, np.int32),
             drawn=np.zeros((longest + 1) * num_negatives, np.int32),
+        )
+
+
+class PathScratch(NamedTuple):
+    """The same for the hierarchical softmax, whose targets are the nodes of a path, six to a block."""
+
+    rows: npt.NDArray[np.float32]
+    """Spare rows: SPARE, MEAN and STEP, then one per block of a path."""
+    loss: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.float32]
+    """``labels[bits]``: 1 - code of each node of a block whose codes are ``bits``, for two predicting rows."""
+    rates: npt.NDArray[np.float32]
+    """``rates[n]``: those of a block of n nodes, in the layout of labels."""
+    targets: npt.NDArray[np.int64]
+    """Addresses of the rows of a path's nodes."""
+    codes: npt.NDArray[np.uint8]
+    """The codes of a path, six bits per block."""
+    steps: npt.NDArray[np.int64]
+    """Addresses of the rows for each block's step."""
+    contexts: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int32]
+
+    @classmethod
+    def allocate(cls, *, dim: int, window: int, longest_path: int, longest: int) -> PathScratch:
+        """Make what a thread needs for paths of up to ``longest_path`` nodes, and sequences of ``longest`` tokens."""
+        blocks = -(-longest_path // TARGETS)
+        rows = aligned_rows(3 + blocks, dim)
+        codes = np.arange(1 << TARGETS)[:, None] >> np.arange(TARGETS) & 1
+        labels = aligned_rows(len(codes), LANES)
+        labels[:, :TARGETS] = labels[:, SLOTS : SLOTS + TARGETS] = 1 - codes
+        rates = aligned_rows(TARGETS + 1, LANES)
+        rates[:] = -1
+        return cls(
+            rows=rows,
+            loss=aligned_rows(2, LANES).reshape(-1).view(np.float64),
+            labels=labels,
+            rates=rates,
+            targets=np.zeros(blocks * TARGETS, np.int64),
+            codes=np.zeros(blocks, np.uint8),
+            steps=rows.ctypes.data + rows.strides[0] * np.arange(3, 3 + blocks),
+            contexts=np.zeros(2 * window, np.int64),
+            kept=np.zeros(longest, np.int32),
         )

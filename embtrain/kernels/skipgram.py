@@ -24,21 +24,26 @@ from embtrain.kernels.windows import (
 
 
 @inlined
+def predict_six(contexts, count, six, labels, rates, chunks, loss):
+    """Take one step with every pair of ``count`` context rows and six targets; labels and rates are addresses."""
+    j = 0
+    while count - j >= 4:  # noqa: PLR2004 - as many as predict_4 takes
+        four = (contexts[j], contexts[j + 1], contexts[j + 2], contexts[j + 3])
+        predict_4(four, six, labels, rates, chunks, loss, (0,))
+        j += 4
+    if count - j >= 2:  # noqa: PLR2004 - as many as predict_2 takes
+        predict_2((contexts[j], contexts[j + 1]), six, labels, rates, chunks, loss, (0,))
+        j += 2
+    if count > j:
+        predict_1((contexts[j],), six, labels, rates, chunks, loss, (0,))
+
+
+@inlined
 def predict_all(contexts, count, targets, labels, rates, chunks, loss):
     """Take one step with every pair of ``count`` context rows and all targets."""
     for block in range(targets.size // TARGETS):
-        six = six_targets(targets, block)
         y, rate = labels[block].ctypes.data, rates[block].ctypes.data
-        j = 0
-        while count - j >= 4:  # noqa: PLR2004 - as many as predict_4 takes
-            four = (contexts[j], contexts[j + 1], contexts[j + 2], contexts[j + 3])
-            predict_4(four, six, y, rate, chunks, loss, (0,))
-            j += 4
-        if count - j >= 2:  # noqa: PLR2004 - as many as predict_2 takes
-            predict_2((contexts[j], contexts[j + 1]), six, y, rate, chunks, loss, (0,))
-            j += 2
-        if count > j:
-            predict_1((contexts[j],), six, y, rate, chunks, loss, (0,))
+        predict_six(contexts, count, six_targets(targets, block), y, rate, chunks, loss)
 
 
 @kernel

@@ -27,10 +27,23 @@ def fresh_negatives(num_negatives):
 
 
 @inlined
-def prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
-    """Ask for the rows of the first window of a sequence."""
+def prefetch_first_contexts(kept, count, window, rows_in, row_bytes, chunks):
+    """Ask for the context rows of the first window of a sequence."""
     for position in range(min(count, window)):
         prefetch(rows_in + np.int64(kept[position]) * row_bytes, chunks)
+
+
+@inlined
+def prefetch_next_context(kept, count, position, window, rows_in, row_bytes, chunks):
+    """Ask for the context row that the window at ``position + 1`` needs and that at ``position`` did not."""
+    if position + window < count:
+        prefetch(rows_in + np.int64(kept[position + window]) * row_bytes, chunks)
+
+
+@inlined
+def prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
+    """Ask for the rows of the first window of a sequence."""
+    prefetch_first_contexts(kept, count, window, rows_in, row_bytes, chunks)
     for k in range(num_negatives):
         prefetch(rows_out + np.int64(drawn[k]) * row_bytes, chunks)
 
@@ -43,8 +56,7 @@ def prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, 
         fresh = fresh_negatives(num_negatives)
         for k in range(position * fresh + num_negatives, (position + 1) * fresh + num_negatives):
             prefetch(rows_out + np.int64(drawn[k]) * row_bytes, chunks)
-    if position + window < count:
-        prefetch(rows_in + np.int64(kept[position + window]) * row_bytes, chunks)
+    prefetch_next_context(kept, count, position, window, rows_in, row_bytes, chunks)
 
 
 @inlined
