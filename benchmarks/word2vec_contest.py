@@ -1,4 +1,4 @@
-"""SGNS and CBOW against gensim: the same text, settings and threads, in turn, each in a fresh process.
+"""Skip-gram and CBOW against gensim: the same text, settings and threads, in turn, each in a fresh process.
 
 Time is that of training alone: neither side's includes reading the vocabulary; ours includes reading the
 snapshot's row groups, gensim's reading its corpus file. Kernels are compiled, and on neither side is that timed.
@@ -93,7 +93,7 @@ def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
     from embtrain.models.build import build_model
     from embtrain.train import Training
 
-    shape = {"dim": DIM, "window": WINDOW, "num_negatives": NEGATIVES}
+    shape = {"dim": DIM, "window": WINDOW, **({} if on_paths(model) else {"num_negatives": NEGATIVES})}
     settings = Settings(name="benchmark", model={**model, **shape}, train=TrainSettings(epochs=EPOCHS, seed=seed))
     opened = Snapshot.open(snapshot)
     vocabulary = Vocabulary.read(opened)
@@ -128,7 +128,8 @@ def train_gensim(model: dict[str, Any], seed: int) -> Entry:
     peer = Word2Vec(
         vector_size=DIM,
         window=WINDOW,
-        negative=NEGATIVES,
+        hs=int(on_paths(model)),
+        negative=0 if on_paths(model) else NEGATIVES,
         sample=SAMPLE,
         min_count=MIN_COUNT,
         alpha=model["learning_rate"],
@@ -144,8 +145,14 @@ def train_gensim(model: dict[str, Any], seed: int) -> Entry:
         )
         seconds = time.perf_counter() - started
         # The matrices were there before the training; ours are counted, so its are too.
-        memory = grown() + peer.wv.vectors.nbytes + peer.syn1neg.nbytes
+        output = peer.syn1 if on_paths(model) else peer.syn1neg
+        memory = grown() + peer.wv.vectors.nbytes + output.nbytes
     return Entry(EPOCHS * CORPUS_TOKENS / seconds, _quality(peer.wv.index_to_key, peer.wv.vectors), memory)
+
+
+def on_paths(model: dict[str, Any]) -> bool:
+    """Tell whether a model's objective is the hierarchical softmax, and not negative sampling."""
+    return bool(model.get("objective") == "hierarchical_softmax")
 
 
 def _compile(settings: Any) -> None:

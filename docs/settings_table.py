@@ -38,7 +38,7 @@ def tables() -> str:
     texts = [_table("At the top", "", {"properties": top, "required": schema["required"]})]
     for name, spec in schema["properties"].items():
         for section in _sections(spec, definitions):
-            kind = section["properties"].get("type", {}).get("const")
+            kind = section["properties"].get("type", {}).get("default")
             title = f"`{name}:`" + (f" with `type: {kind}`" if kind else "")
             texts.append(_table(title, section["description"], section))
     return "\n".join(texts)

@@ -131,21 +131,33 @@ class WindowedModel(Section):
     """Tokens on each side of the center."""
     dynamic_window: bool = True
     """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
+    objective: Literal["negative_sampling", "hierarchical_softmax"] = "negative_sampling"
+    """`negative_sampling`: a word against noise tokens. `hierarchical_softmax`: by its path through a Huffman tree, as
+    word2vec.c's `-hs 1`."""
     num_negatives: Integer = Field(5, ge=1, le=100)
-    """Noise tokens against which each prediction is made."""
+    """Noise tokens against which each prediction is made. Only for `objective: negative_sampling`."""
+
+    @model_validator(mode="after")
+    def _negatives_are_sampled(self) -> WindowedModel:
+        if self.objective != "negative_sampling" and "num_negatives" in self.model_fields_set:
+            raise ValueError(
+                f"model.num_negatives does not apply to model.objective {self.objective}, which draws no negatives; "
+                "leave it out"
+            )
+        return self
 
 
 class SgnsSettings(WindowedModel):
-    """Skip-gram with negative sampling (Mikolov et al., 2013b)."""
+    """Skip-gram (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
 
-    type: Literal["sgns"] = "sgns"
-    """The model to train: `sgns` or `cbow`."""
+    type: Literal["sgns", "skipgram"] = "sgns"
+    """The model to train: `sgns` or `cbow`. `skipgram` is `sgns` by the name that suits every objective."""
     learning_rate: Number = Field(0.025, gt=0, le=10)
     """At the start; `train.final_learning_rate` is where it ends."""
 
 
 class CbowSettings(WindowedModel):
-    """Continuous bag of words with negative sampling (Mikolov et al., 2013a)."""
+    """Continuous bag of words (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
 
     type: Literal["cbow"] = "cbow"
     """The model to train: `sgns` or `cbow`."""

@@ -1,10 +1,11 @@
-"""Skip-gram and CBOW with negative sampling, on CPU threads that share their rows (Hogwild)."""
+"""Skip-gram and CBOW with negative sampling or hierarchical softmax, on CPU threads that share their rows (Hogwild)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,8 @@ from embtrain.config import CbowSettings, SgnsSettings
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, Replicas
-from embtrain.kernels.cbow import train_cbow
-from embtrain.kernels.sampling import fill_alias_table
-from embtrain.kernels.scratch import Scratch, aligned_rows
-from embtrain.kernels.skipgram import train_skipgram
+from embtrain.kernels.scratch import aligned_rows
+from embtrain.models.objectives import HierarchicalSoftmax, NegativeSampling, Objective, Span
 from embtrain.models.protocol import Merger, Tally
 
 SPAN_TOKENS = 20_000
@@ -24,35 +23,33 @@ SPAN_TOKENS = 20_000
 
 
 class Word2Vec:
-    """The two matrices, and the kernel that trains them.
+    """The input matrix, and the objective that it is trained with.
 
     Input rows start uniform in (-1, 1) / dim, as in gensim 4; output rows start at 0, as in word2vec.c.
 
     Args:
         settings: skip-gram or CBOW.
-        vocabulary: its probabilities decide on subsampling and negatives.
+        vocabulary: its counts and probabilities decide on subsampling, negatives and trees.
         threads: that train at the same time.
         seed: of the starting vectors.
+
+    Raises:
+        CorpusError: if the vocabulary has too few words for the objective.
     """
 
     def __init__(
         self, settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int
     ) -> None:
-        size, dim = len(vocabulary), settings.dim
         self._settings = settings
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train")
-        self.input_rows = aligned_rows(size, dim)
-        self.output_rows = aligned_rows(size, dim)
-        random = np.random.default_rng(seed)
-        for row in self.input_rows:  # row by row: no second copy of the matrix
-            row[:dim] = (random.random(dim, np.float32) * 2 - 1) / dim
-        self._keep_threshold = np.minimum(vocabulary.keep_probability * 2**32, 2**32 - 1).astype(np.uint32)
-        self._alias = np.empty(size, np.uint64)
-        fill_alias_table(vocabulary.negative_probability.copy(), self._alias)
-        self._scratch: list[Scratch] = []
-        # How often a token of the corpus is this word, and is kept.
-        self._occurrence = vocabulary.counts * vocabulary.keep_probability / max(1, vocabulary.counts.sum())
+        self._keep_threshold = keep_threshold(vocabulary)
+        self._occurrence = occurrence(vocabulary)
+        make = HierarchicalSoftmax if settings.objective == "hierarchical_softmax" else NegativeSampling
+        self._objective: Objective = make(settings, vocabulary, self._occurrence)
+        self.input_rows = starting_rows(len(vocabulary), settings.dim, seed)
+        self._scratch: list[Any] = []
+        self._longest = -1
 
     def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
         """Train on a block; see :class:`embtrain.models.protocol.Model`.
@@ -86,8 +83,8 @@ class Word2Vec:
         return self._run(block, whole, 0.0, seed, self._free_scratch(block.longest).get())
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return both matrices, shape ``(V, S)`` with S the dimension rounded up to 16."""
-        return {"input": self.input_rows, "output": self.output_rows}
+        """Return both matrices, shape ``(N, S)`` with S the dimension rounded up to 16."""
+        return {"input": self.input_rows, "output": self._objective.output_rows}
 
     def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
         """Copy both matrices in."""
@@ -98,50 +95,62 @@ class Word2Vec:
         """Return what merges the copies of both matrices; see :class:`embtrain.distributed.Replicas`."""
         if group.world_size == 1:
             return lambda _: None
-        replicas = Replicas(group, self.state(), self._occurrence * tokens_per_round)
-        return replicas.merge
+        occurrence = {"input": self._occurrence, "output": self._objective.occurrence}
+        replicas = [
+            Replicas(group, {name: rows}, occurrence[name] * tokens_per_round) for name, rows in self.state().items()
+        ]
+
+        def merge(contributors: int) -> None:
+            for replica in replicas:
+                replica.merge(contributors)
+
+        return merge
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the input vectors, a copy. Shape ``(V, dim)``."""
         return self.input_rows[:, : self._settings.dim].copy()
 
-    def _run(self, block: Block, span: tuple[int, int], rate: float, seed: int, scratch: Scratch) -> Tally:
+    def _run(self, block: Block, span: tuple[int, int], rate: float, seed: int, scratch: Any) -> Tally:
         first, last = span
-        settings, offsets = self._settings, block.offsets[first : last + 1]
-        arguments = (
-            self.input_rows,
-            self.output_rows,
-            block.ids,
-            offsets,
-            self._keep_threshold,
-            self._alias,
-            settings.window,
-            settings.dynamic_window,
-            settings.num_negatives,
-            np.float32(rate),
-            np.uint64((seed * 0x9E3779B97F4A7C15 + first) % 2**64),
-            scratch,
-        )
-        if isinstance(settings, CbowSettings):
-            pairs, loss = train_cbow(*arguments, settings.gradient == "corrected")
-        else:
-            pairs, loss = train_skipgram(*arguments)
+        offsets = block.offsets[first : last + 1]
+        own = Span(block.ids, offsets, self._keep_threshold, np.float32(rate), span_seed(seed, first))
+        pairs, loss = self._objective.run(self.input_rows, own, scratch)
         return Tally(int(offsets[-1] - offsets[0]), pairs, loss)
 
-    def _free_scratch(self, longest: int) -> SimpleQueue[Scratch]:
+    def _free_scratch(self, longest: int) -> SimpleQueue[Any]:
         """Return a queue with the memory of each thread, large enough for sequences of ``longest`` tokens."""
-        settings = self._settings
-        if not self._scratch or self._scratch[0].kept.size < longest:
-            self._scratch = [
-                Scratch.allocate(
-                    dim=settings.dim, window=settings.window, num_negatives=settings.num_negatives, longest=longest
-                )
-                for _ in range(self._threads)
-            ]
-        free: SimpleQueue[Scratch] = SimpleQueue()
+        if self._longest < longest:
+            self._scratch = [self._objective.allocate(longest) for _ in range(self._threads)]
+            self._longest = longest
+        free: SimpleQueue[Any] = SimpleQueue()
         for scratch in self._scratch:
             free.put(scratch)
         return free
+
+
+def starting_rows(size: int, dim: int, seed: int) -> npt.NDArray[np.float32]:
+    """Return input rows uniform in (-1, 1) / dim, as in gensim 4. Shape ``(size, S)``."""
+    rows = aligned_rows(size, dim)
+    random = np.random.default_rng(seed)
+    for row in rows:  # row by row: no second copy of the matrix
+        row[:dim] = (random.random(dim, np.float32) * 2 - 1) / dim
+    return rows
+
+
+def keep_threshold(vocabulary: Vocabulary) -> npt.NDArray[np.uint32]:
+    """Return what 32 random bits must not exceed for an occurrence of each word to be kept. Shape ``(V,)``."""
+    return np.minimum(vocabulary.keep_probability * 2**32, 2**32 - 1).astype(np.uint32)
+
+
+def occurrence(vocabulary: Vocabulary) -> npt.NDArray[np.float64]:
+    """Return how often a token of the corpus is each word, and is kept. Shape ``(V,)``."""
+    shares: npt.NDArray[np.float64] = vocabulary.counts * vocabulary.keep_probability / max(1, vocabulary.counts.sum())
+    return shares
+
+
+def span_seed(seed: int, first: int) -> np.uint64:
+    """Return the seed of the span that begins with sequence ``first`` of a block."""
+    return np.uint64((seed * 0x9E3779B97F4A7C15 + first) % 2**64)
 
 
 def cut_into_spans(offsets: npt.NDArray[np.int64], tokens: int) -> list[tuple[int, int]]:
