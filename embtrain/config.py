@@ -41,9 +41,13 @@ class CorpusSettings(Section):
     """Which text, and how it becomes sentences of tokens."""
 
     paths: list[str] = Field(min_length=1)
-    """Files, folders or globs, on any file system that Spark reaches. Compressed files are told by their names."""
-    format: Literal["lines", "paragraphs"] = "lines"
-    """`lines`: a document per line. `paragraphs`: documents are separated by blank lines."""
+    """Files, folders or globs, on any file system that Spark reaches; with `format: table`, names of Spark tables."""
+    format: Literal["lines", "paragraphs", "json", "csv", "tsv", "parquet", "table"] = "lines"
+    """What a document is: a line, a paragraph (blank lines separate them), a JSON object a line, a row."""
+    text_column: str = "text"
+    """Which column holds the text, in formats that have columns."""
+    max_document_bytes: Integer = Field(10_000_000, ge=1, le=1_000_000_000)
+    """Longer documents, in UTF-8, are dropped, and listed in the table `dropped`."""
     language: Literal["en", "ko"] = "en"
     """Decides the rules of case, sentence ends and word characters."""
     tokenizer: Literal["words", "whitespace"] = "words"

@@ -68,6 +68,9 @@ def _same_type(wanted: pa.DataType, actual: pa.DataType) -> bool:
 # One sentence a row: its tokens, in order; whether it is kept out of training, for the held-out loss.
 SENTENCES = Table("sentences", (("tokens", "ARRAY<STRING>"), ("held_out", "BOOLEAN")))
 
+# One document that was left out a row: why; the URI of its file, or its table; the first 200 characters of its text.
+DROPPED = Table("dropped", (("reason", "STRING"), ("source", "STRING"), ("excerpt", "STRING")))
+
 # Ids are dense, from 0, by descending count, ties by the token's UTF-8 bytes. Counts are of training sentences.
 VOCABULARY = Table("vocabulary", (("id", "INT"), ("token", "STRING"), ("count", "BIGINT")))
 

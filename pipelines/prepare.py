@@ -2,7 +2,8 @@
 
 ::
 
-    corpus files -> sentences -> vocabulary -> unigram
+    corpus -> sentences, dropped
+    sentences -> vocabulary -> unigram
                          |            |
                          +------------+-> sequences, held_out
                                       |
@@ -22,10 +23,11 @@ from embtrain.manifest import Snapshot
 from embtrain.schema import HELD_OUT, SEQUENCES
 from embtrain.storage import Location
 from pipelines.characters import characters_stage
+from pipelines.documents import dropped_stage
 from pipelines.sentences import sentences_stage
 from pipelines.sequences import sequences_stage
 from pipelines.session import one_task_per_file
-from pipelines.sources import explained_read_errors
+from pipelines.sources import explained_read_errors, list_sources
 from pipelines.store import Stage, provide, writable_folder
 from pipelines.subwords import subwords_stage
 from pipelines.unigram import unigram_stage
@@ -52,9 +54,12 @@ def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
 
 
 def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings, location: Location) -> Snapshot:
+    partitions = settings.spark.partitions
     tables_session = one_task_per_file(spark)
     with explained_read_errors():
-        sentences = provide(location, sentences_stage(spark, corpus, settings.spark.partitions))
+        sources = list_sources(spark, corpus)
+        sentences = provide(location, sentences_stage(spark, sources, corpus, partitions))
+        dropped = provide(location, dropped_stage(spark, sources, corpus, sentences.manifest, partitions))
     vocabulary = provide(location, vocabulary_stage(tables_session, sentences, settings.vocabulary))
     unigram = provide(location, unigram_stage(tables_session, vocabulary, settings.unigram))
     sequences = provide(location, sequences_stage(tables_session, SEQUENCES, sentences, vocabulary))
@@ -64,7 +69,7 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
         "characters": lambda: characters_stage(tables_session, vocabulary),
     }
     asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
-    stored = (sentences, vocabulary, unigram, sequences, held_out, *asked_for)
+    stored = (sentences, dropped, vocabulary, unigram, sequences, held_out, *asked_for)
     snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored})
     snapshot.commit()
     return snapshot

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
@@ -14,20 +13,17 @@ from embtrain.errors import CorpusError
 from embtrain.manifest import Manifest
 from embtrain.schema import SENTENCES
 from embtrain.text import TextRules, sentences
-from pipelines.sources import describe, list_files, read_documents
+from pipelines.documents import DOCUMENT_CODE, document_measures, documents_summary, kept_documents, read_documents
+from pipelines.sources import Sources, describe
 from pipelines.store import Stage
 
 Batches = Iterator[pa.RecordBatch]
 
-# An empty line, or one that looks so.
-_PARAGRAPH_BREAK = r"\n[ \t\r]*\n"
-
 _TEXT_CODE = tuple(f"embtrain.text.{module}" for module in ("rules", "boundaries", "normalise", "words"))
 
 
-def sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: int) -> Stage:
-    """Say how the sentences of a corpus are made, and from which files."""
-    files = list_files(spark, corpus.paths)
+def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSettings, partitions: int) -> Stage:
+    """Say how the sentences of a corpus are made."""
     rules = TextRules(
         language=corpus.language,
         tokenizer=corpus.tokenizer,
@@ -38,12 +34,8 @@ def sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: int
     read, split, kept = Observation(), Observation(), Observation()
 
     def build() -> DataFrame:
-        documents = read_documents(spark, files, corpus).observe(
-            read,
-            F.count(F.lit(1)).alias("documents"),
-            F.count_if(~F.is_valid_utf8("text")).alias("documents_not_utf8"),
-        )
-        tokenised = tokenise_documents(documents, rules, paragraphs=corpus.format == "paragraphs")
+        screened = read_documents(spark, sources, corpus).observe(read, *document_measures())
+        tokenised = tokenise_documents(kept_documents(screened), rules)
         return build_sentences(
             tokenised.observe(split, F.count(F.lit(1)).alias("sentences")),
             deduplicate=corpus.deduplicate,
@@ -53,7 +45,8 @@ def sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: int
 
     def check(manifest: Manifest) -> None:
         if not manifest.rows:
-            raise CorpusError(f"no word in {len(files)} files of the corpus {', '.join(corpus.paths)}")
+            read_of_it = documents_summary(manifest.measures)
+            raise CorpusError(f"no word in the corpus {', '.join(corpus.paths)}: {read_of_it}")
         if manifest.measures["held_out"] == manifest.rows:
             raise CorpusError(
                 f"corpus.held_out={corpus.held_out} keeps all {manifest.rows} sentences out of training; "
@@ -64,8 +57,8 @@ def sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: int
         table=SENTENCES,
         build=build,
         settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
-        code=(__name__, "pipelines.sources", *_TEXT_CODE),
-        inputs={"files": describe(files)},
+        code=(__name__, *DOCUMENT_CODE, *_TEXT_CODE),
+        inputs={"sources": describe(sources)},
         observed=(read, split, kept),
         check=check,
         summary=_sentences_summary,
@@ -74,29 +67,24 @@ def sentences_stage(spark: SparkSession, corpus: CorpusSettings, partitions: int
 
 def _sentences_summary(manifest: Manifest) -> str:
     measures = manifest.measures
-    damaged = measures["documents_not_utf8"]
     return (
-        f"read {measures['documents']:,} documents"
-        + (f" ({damaged:,} with bytes that are not UTF-8, replaced)" if damaged else "")
-        + f": {measures['sentences']:,} sentences; dropped {measures['sentences'] - manifest.rows:,} duplicates; "
+        f"{documents_summary(measures)}: {measures['sentences']:,} sentences; "
+        f"dropped {measures['sentences'] - manifest.rows:,} duplicates; "
         f"kept {manifest.rows:,} with {manifest.tokens:,} tokens, {measures['held_out']:,} of them held out"
     )
 
 
-def tokenise_documents(documents: DataFrame, rules: TextRules, *, paragraphs: bool) -> DataFrame:
+def tokenise_documents(documents: DataFrame, rules: TextRules) -> DataFrame:
     """Take documents apart to sentences of tokens.
 
     Args:
-        documents: ``text STRING``.
+        documents: ``text STRING``, valid UTF-8; other columns do not matter.
         rules: how.
-        paragraphs: documents end at empty lines; a row may still hold several.
 
     Returns:
         ``tokenised STRING``: a sentence a row, its tokens separated by single blanks; never empty.
     """
-    # Bytes that are no UTF-8 become U+FFFD, which is no letter: one bad line must not end a long job.
-    valid = documents.select(F.make_valid_utf8("text").alias("text"))
-    return valid.mapInArrow(_tokeniser(rules, paragraphs=paragraphs), "tokenised STRING")
+    return documents.select("text").mapInArrow(_tokeniser(rules), "tokenised STRING")
 
 
 def build_sentences(tokenised: DataFrame, *, deduplicate: bool, held_out: float, partitions: int) -> DataFrame:
@@ -126,12 +114,9 @@ def _below(hashed: Column, share: float) -> Column:
     return hashed < F.lit(int(share * 2**64) - 2**63)
 
 
-def _tokeniser(rules: TextRules, *, paragraphs: bool) -> Callable[[Batches], Batches]:
+def _tokeniser(rules: TextRules) -> Callable[[Batches], Batches]:
     def tokenise_batches(batches: Batches) -> Batches:
         for batch in batches:
-            documents = batch.column(0)
-            if paragraphs:
-                documents = pc.split_pattern_regex(documents, _PARAGRAPH_BREAK).flatten()
-            yield pa.record_batch({"tokenised": sentences(documents, rules)})
+            yield pa.record_batch({"tokenised": sentences(batch.column(0), rules)})
 
     return tokenise_batches

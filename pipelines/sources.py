@@ -1,19 +1,23 @@
-"""The corpus: text files on any file system that Spark reaches."""
+"""What a corpus is made from: files on any file system that Spark reaches, or tables that Spark knows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType, StringType
 
 from embtrain.config import CorpusSettings
 from embtrain.errors import CorpusError
+
+# What Spark would read as text without a word of complaint.
+_NOT_TEXT = (".zip", ".7z", ".rar", ".xz", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".parquet", ".orc", ".avro")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,34 @@ class SourceFile:
     bytes: int
     modified: int
     """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table of the corpus; it counts as changed when its texts do, whatever their order."""
+
+    path: str
+    """Its name."""
+    rows: int
+    hash: str
+    """Sum of 64-bit hashes of the texts."""
+
+
+Sources = Sequence[SourceFile] | Sequence[SourceTable]
+
+
+def list_sources(spark: SparkSession, corpus: CorpusSettings) -> Sources:
+    """Find what the paths of a corpus stand for, by path.
+
+    Raises:
+        CorpusError: for a path that leads to nothing that can be read, and if all files are empty.
+    """
+    if corpus.format == "table":
+        return [_table(spark, name, corpus.text_column) for name in sorted(set(corpus.paths))]
+    files = list_files(spark, corpus.paths)
+    if corpus.format != "parquet":
+        _require_text(files)
+    return files
 
 
 def list_files(spark: SparkSession, paths: list[str]) -> list[SourceFile]:
@@ -40,34 +72,30 @@ def list_files(spark: SparkSession, paths: list[str]) -> list[SourceFile]:
     return [found[path] for path in sorted(found)]
 
 
+def describe(sources: Sources) -> list[dict[str, Any]]:
+    """Return what a fingerprint of the sources is to be made from."""
+    return [asdict(source) for source in sources]
+
+
 def literal(path: str) -> str:
     """Return a path so that Spark, which takes the paths it reads for globs, finds the file of that very name."""
     return re.sub(r"[][{}*?\\]", r"\\\g<0>", path)
 
 
-def describe(files: list[SourceFile]) -> list[dict[str, Any]]:
-    """Return what a fingerprint of the files is to be made from."""
-    return [asdict(file) for file in files]
+def text_in(frame: DataFrame, column: str, where: str) -> Column:
+    """Return a frame's column of text, whatever characters its name has.
 
-
-def read_documents(spark: SparkSession, files: list[SourceFile], corpus: CorpusSettings) -> DataFrame:
-    """Read the documents of files, decompressed as their names say.
-
-    Paragraphs are cut at two line feeds; at lines that only look empty ``pipelines.sentences`` cuts
-    later, since Spark knows fixed separators only.
-
-    Returns:
-        ``text STRING``: a document a row, empty ones left out, spread evenly over the cores.
+    Raises:
+        CorpusError: if it is not there, naming the columns that are, or holds no text.
     """
-    separator = "\n" if corpus.format == "lines" else "\n\n"
-    paths = [literal(file.path) for file in files]
-    texts = spark.read.text(paths, lineSep=separator).withColumnRenamed("value", "text")
-    documents = texts.filter(F.trim("text") != "")
-    parallelism = spark.sparkContext.defaultParallelism
-    if documents.rdd.getNumPartitions() >= 2 * parallelism:
-        return documents
-    # Few files, or one compressed file that only one task can read: spread its lines by hash, at once.
-    return documents.repartition(4 * parallelism, "text")
+    if column not in frame.columns:
+        raise CorpusError(
+            f"no column {column!r} in {where}; set corpus.text_column to one of: {', '.join(frame.columns) or 'none'}"
+        )
+    kind = frame.schema[column].dataType
+    if not isinstance(kind, StringType | BinaryType):
+        raise CorpusError(f"the column {column!r} of {where} must hold text, found {kind.simpleString()}")
+    return F.col("`" + column.replace("`", "``") + "`").cast("string")
 
 
 @contextmanager
@@ -81,12 +109,35 @@ def explained_read_errors() -> Iterator[None]:
         yield
     except Py4JJavaError as error:
         cause = error.java_exception
-        found = re.search(r"FAILED_READ_FILE.* reading file (\S+?)\.?\s", cause.toString())
+        found = re.search(r"FAILED_READ_FILE.* reading file (.+?)\.\s", cause.toString())
         if not found:
             raise
         while cause.getCause():
             cause = cause.getCause()
-        raise CorpusError(f"cannot read {found[1]}: {cause.getMessage()}; repair it or take it away") from None
+        reason = " ".join((cause.getMessage() or cause.toString()).split())
+        raise CorpusError(f"cannot read {found[1]}: {reason}; repair it or take it away") from None
+
+
+def _table(spark: SparkSession, name: str, column: str) -> SourceTable:
+    if not spark.catalog.tableExists(name):
+        known = ", ".join(sorted(table.name for table in spark.catalog.listTables())) or "none"
+        raise CorpusError(f"Spark knows no table {name!r} (corpus.paths); in the current database there are: {known}")
+    frame = spark.table(name)
+    # Decimals cannot overflow here, and unlike an exclusive or they see a text that is there twice.
+    hashes = F.xxhash64(text_in(frame, column, f"the table {name}")).cast("decimal(20, 0)")
+    rows, total = frame.agg(F.count(F.lit(1)), F.sum(hashes)).head() or (0, 0)
+    if not rows:
+        raise CorpusError(f"the table {name} is empty")
+    return SourceTable(name, rows, str(total))
+
+
+def _require_text(files: list[SourceFile]) -> None:
+    for file in files:
+        if file.path.lower().endswith(_NOT_TEXT):
+            raise CorpusError(
+                f"{file.path} is not text; unpack it, compress it as .gz, .bz2 or .zst, "
+                "or read Parquet with corpus.format=parquet"
+            )
 
 
 def _files_of(spark: SparkSession, path: str) -> list[SourceFile]:

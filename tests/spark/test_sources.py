@@ -1,13 +1,12 @@
-"""Which files a corpus is, and which documents they hold."""
+"""Which files and tables a corpus is."""
 
-import gzip
 from pathlib import Path
 
 import pytest
 
 from embtrain.config import CorpusSettings
 from embtrain.errors import CorpusError
-from pipelines.sources import list_files, read_documents
+from pipelines.sources import list_files, list_sources
 
 pytestmark = pytest.mark.spark
 
@@ -46,19 +45,67 @@ def test_a_files_size_and_time_are_known(spark, folder):
     assert (file.bytes, file.modified) == (5, int((folder / "a.txt").stat().st_mtime * 1000))
 
 
-@pytest.mark.parametrize(
-    ("form", "documents"), [("lines", ["one", "two", "three"]), ("paragraphs", ["one\ntwo", "three\n"])]
-)
-def test_documents_end_where_the_format_says(spark, tmp_path, form, documents):
-    path = tmp_path / "text.txt.gz"
-    path.write_bytes(gzip.compress(b"one\ntwo\n\n\n\nthree\n"))
-    frame = read_documents(spark, list_files(spark, [str(path)]), CorpusSettings(paths=[str(path)], format=form))
-    assert sorted(row.text for row in frame.collect()) == sorted(documents)
+def test_a_folder_without_a_file_is_named(spark, tmp_path):
+    (tmp_path / "below").mkdir()
+    with pytest.raises(CorpusError, match=f"no corpus at {tmp_path}"):
+        names(spark, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["notes [draft] 2.txt", "a{b,c}.txt", "what?*.txt", "back\\slash.txt", "100%25 é.txt"])
-def test_a_file_in_a_folder_is_read_whatever_its_name(spark, tmp_path, name):
+@pytest.mark.parametrize("name", ["text.ZIP", "text.tar.gz", "text.parquet"])
+def test_a_file_that_spark_would_misread_as_text_is_named(spark, tmp_path, name):
     (tmp_path / name).write_text("text\n")
-    files = list_files(spark, [str(tmp_path)])
-    frame = read_documents(spark, files, CorpusSettings(paths=[str(tmp_path)]))
-    assert [row.text for row in frame.collect()] == ["text"]
+    with pytest.raises(CorpusError, match=rf"{name} is not text; unpack it"):
+        list_sources(spark, CorpusSettings(paths=[str(tmp_path)]))
+
+
+# --- tables --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(spark):
+    """Give a function that replaces the table ``source_test`` by one of the given texts."""
+
+    def replace(*texts, column="text"):
+        spark.createDataFrame([(text,) for text in texts], f"{column} STRING").createOrReplaceTempView("source_test")
+
+    yield replace
+    spark.catalog.dropTempView("source_test")
+
+
+def of_table(spark, name="source_test", **options):
+    (source,) = list_sources(spark, CorpusSettings(paths=[name], format="table", **options))
+    return source
+
+
+def test_a_table_is_the_same_whatever_its_order(spark, table):
+    table("a", "b", None)
+    before = of_table(spark)
+    table(None, "b", "a")
+    assert of_table(spark) == before
+    assert before.rows == 3
+
+
+@pytest.mark.parametrize("texts", [("a", "c", "c"), ("a", "a", "a"), ("a", "b"), ("a", "b", "b", None)])
+def test_a_table_with_other_texts_counts_as_changed(spark, table, texts):
+    table("a", "b", "b")
+    before = of_table(spark)
+    table(*texts)
+    assert of_table(spark) != before
+
+
+def test_a_table_that_spark_does_not_know_is_named_beside_those_it_knows(spark, table):
+    table("a")
+    with pytest.raises(CorpusError, match=r"no table 'absent' .*there are: .*source_test"):
+        of_table(spark, "absent")
+
+
+def test_an_empty_table_is_refused(spark, table):
+    table()
+    with pytest.raises(CorpusError, match="source_test is empty"):
+        of_table(spark)
+
+
+def test_a_table_without_the_column_is_answered_with_those_it_has(spark, table):
+    table("a", column="body")
+    with pytest.raises(CorpusError, match=r"no column 'text' in the table source_test; .*to one of: body"):
+        of_table(spark)

@@ -34,19 +34,8 @@ def tokens_in(frame):
 
 def test_documents_are_taken_apart_to_sentences(spark):
     documents = spark.createDataFrame([("It rains. It pours!",), ("...",)], "text STRING")
-    tokenised = tokenise_documents(documents, TextRules(), paragraphs=False)
+    tokenised = tokenise_documents(documents, TextRules())
     assertDataFrameEqual(tokenised, tokenised_of(spark, "it rains", "it pours"))
-
-
-def test_paragraphs_end_at_lines_that_look_empty(spark):
-    documents = spark.createDataFrame([("one\ntwo\n \t\nthree\r\n\r\nfour",)], "text STRING")
-    tokenised = tokenise_documents(documents, TextRules(), paragraphs=True)
-    assertDataFrameEqual(tokenised, tokenised_of(spark, "one two", "three", "four"))
-
-
-def test_bytes_that_are_not_utf8_part_words(spark):
-    documents = spark.sql("SELECT CAST(X'61C3283A6220FF63' AS STRING) AS text")
-    assert tokenise_documents(documents, TextRules(), paragraphs=False).first().tokenised == "a b c"
 
 
 def test_sentences_with_the_same_tokens_are_kept_once(spark):

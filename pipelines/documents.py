@@ -1,0 +1,146 @@
+"""The documents of a corpus, and table ``dropped``: which of them are left out, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from embtrain.config import CorpusSettings
+from embtrain.manifest import Manifest
+from embtrain.schema import DROPPED
+from pipelines import readers
+from pipelines.sources import SourceFile, Sources, describe, literal
+from pipelines.store import Stage
+
+MALFORMED = "malformed"
+NO_TEXT = "no text"
+TOO_LONG = "too long"
+
+# Begins the names of the measures that count what was dropped; the rest is the reason.
+_DROPPED = "dropped: "
+
+_EXCERPT_CHARACTERS = 200
+
+_READERS: dict[str, Callable[[SparkSession, list[str], CorpusSettings], DataFrame]] = {
+    "lines": readers.read_lines,
+    "paragraphs": readers.read_paragraphs,
+    "json": readers.read_json,
+    "csv": readers.read_csv,
+    "tsv": readers.read_tsv,
+    "parquet": readers.read_parquet,
+    "table": readers.read_tables,
+}
+
+# What decides which documents there are.
+DOCUMENT_SETTINGS = {"format", "text_column", "max_document_bytes"}
+DOCUMENT_CODE = (__name__, "pipelines.sources", "pipelines.readers")
+
+
+def read_documents(spark: SparkSession, sources: Sources, corpus: CorpusSettings) -> DataFrame:
+    """Read the documents of a corpus, and say of each whether to drop it.
+
+    Returns:
+        ``text STRING``, valid UTF-8, with U+FFFD in place of what is not; ``source STRING``, its file or table;
+        ``reason STRING``, why it is dropped, null where it is not.
+    """
+    # Readers of tables find no header in an empty file.
+    paths = [
+        literal(source.path) if isinstance(source, SourceFile) else source.path
+        for source in sources
+        if not isinstance(source, SourceFile) or source.bytes
+    ]
+    rows = _READERS[corpus.format](spark, paths, corpus)
+    return screen(rows, corpus.max_document_bytes)
+
+
+def screen(rows: DataFrame, max_document_bytes: int) -> DataFrame:
+    """Say of each row that a reader gives why it is dropped; see :func:`read_documents`."""
+    reason = (
+        F.when(F.col("malformed"), MALFORMED)
+        .when(F.col("text").isNull() | readers.is_blank("text"), NO_TEXT)
+        .when(F.octet_length("text") > max_document_bytes, TOO_LONG)
+    )
+    return rows.select(F.make_valid_utf8("text").alias("text"), "source", reason.alias("reason"))
+
+
+def document_measures() -> list[Column]:
+    """Return what is to be observed of screened documents: how many, and how many are dropped for which reason."""
+    return [
+        F.count(F.lit(1)).alias("documents"),
+        F.count_if(F.col("reason").isNull() & F.contains("text", F.lit("\ufffd"))).alias("documents_not_utf8"),
+        *(F.count_if(F.col("reason") == reason).alias(_DROPPED + reason) for reason in (MALFORMED, NO_TEXT, TOO_LONG)),
+    ]
+
+
+def count_dropped(measures: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many documents were dropped for each reason that occurred."""
+    return {
+        name.removeprefix(_DROPPED): count for name, count in measures.items() if name.startswith(_DROPPED) and count
+    }
+
+
+def documents_summary(measures: Mapping[str, Any]) -> str:
+    """Say how many documents were read, and how many of them dropped for which reason."""
+    damaged, reasons = measures["documents_not_utf8"], count_dropped(measures)
+    return (
+        f"read {measures['documents']:,} documents"
+        + (f", {damaged:,} with bytes that are not UTF-8, replaced" if damaged else "")
+        + (", dropped " + ", ".join(f"{count:,} ({reason})" for reason, count in reasons.items()) if reasons else "")
+    )
+
+
+def kept_documents(documents: DataFrame) -> DataFrame:
+    """Return the documents that are not dropped, ``text STRING, source STRING``, spread evenly over the cores."""
+    return spread(documents.filter(F.col("reason").isNull()).select("text", "source"))
+
+
+def spread(documents: DataFrame) -> DataFrame:
+    """Spread documents by a hash of their text, where their files are too few to keep all cores at work."""
+    parallelism = documents.sparkSession.sparkContext.defaultParallelism
+    if documents.rdd.getNumPartitions() >= 2 * parallelism:
+        return documents
+    return documents.repartition(4 * parallelism, "text")
+
+
+def drops(documents: DataFrame) -> DataFrame:
+    """Return the documents that have a reason to be dropped, as rows of table ``embtrain.schema.DROPPED``."""
+    dropped = documents.filter(F.col("reason").isNotNull())
+    return dropped.select("reason", "source", F.left("text", F.lit(_EXCERPT_CHARACTERS)).alias("excerpt"))
+
+
+def build_dropped(*dropped: DataFrame, partitions: int) -> DataFrame:
+    """Unite what several steps dropped, in an order that depends on nothing but the rows.
+
+    Args:
+        dropped: as :func:`drops` returns them.
+        partitions: files to write.
+
+    Returns:
+        Table ``embtrain.schema.DROPPED``.
+    """
+    columns = [name for name, _ in DROPPED.columns]
+    return reduce(DataFrame.unionAll, dropped).repartition(partitions, *columns).sortWithinPartitions(*columns)
+
+
+def dropped_stage(
+    spark: SparkSession, sources: Sources, corpus: CorpusSettings, sentences: Manifest, partitions: int
+) -> Stage:
+    """Say how the dropped documents are listed: by a second look at the corpus, only if any were dropped."""
+
+    def build() -> DataFrame:
+        if not count_dropped(sentences.measures):
+            return spark.createDataFrame([], DROPPED.spark_ddl)
+        return build_dropped(drops(read_documents(spark, sources, corpus)), partitions=partitions)
+
+    return Stage(
+        table=DROPPED,
+        build=build,
+        settings={**corpus.model_dump(include=DOCUMENT_SETTINGS), "partitions": partitions},
+        code=DOCUMENT_CODE,
+        inputs={"sources": describe(sources)},
+        summary=lambda manifest: f"{manifest.rows:,} documents listed with the reason",
+    )

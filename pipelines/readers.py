@@ -1,0 +1,130 @@
+"""One reader a format: paths to rows of text, each with its source.
+
+Every reader is called ``(spark, paths, corpus)``, the paths being literal ones, and returns
+
+    ``text STRING``       what may be a document; null where a record has none
+    ``source STRING``     the file's URI, or the table's name
+    ``malformed BOOLEAN`` the record is not what the format asks for; ``text`` then shows it as it stands
+
+Bytes that are no UTF-8 may still be in the text.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+from embtrain.config import CorpusSettings
+from embtrain.errors import CorpusError
+from pipelines.sources import text_in
+
+# What can stand at either end of a document without being text.
+WHITE_SPACE = " \t\r\n\f\v\u00a0\u3000\ufeff"
+
+# An empty line, or one that looks so.
+_PARAGRAPH_BREAK = r"\n[ \t\r]*\n"
+
+# Lines in which a JSON file's columns are looked for.
+_FIRST_LINES = 100
+
+
+def is_blank(column: str) -> Column:
+    """Tell whether a text is white space and nothing else."""
+    # Of a text that is not, only the first character is looked at.
+    return F.ltrim(column, F.lit(WHITE_SPACE)) == ""
+
+
+def read_records(spark: SparkSession, paths: list[str], separator: str) -> DataFrame:
+    """Read text files, decompressed as their names say, cut at a separator: ``text STRING, source STRING``."""
+    return spark.read.text(paths, lineSep=separator).select(F.col("value").alias("text"), _file())
+
+
+def read_lines(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
+    """Read a document from each line that is not blank."""
+    del corpus
+    return read_records(spark, paths, "\n").filter(~is_blank("text")).withColumn("malformed", F.lit(False))
+
+
+def read_paragraphs(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
+    r"""Read what stands between blank lines.
+
+    Spark knows fixed separators only: it cuts at two line feeds, and what it gives is cut again at lines
+    that only look empty. A file whose lines end in ``\r\n`` so comes in one piece.
+    """
+    del corpus
+    pieces = read_records(spark, paths, "\n\n")
+    paragraphs = pieces.select(F.explode(F.split("text", _PARAGRAPH_BREAK)).alias("text"), "source")
+    return paragraphs.filter(~is_blank("text")).withColumn("malformed", F.lit(False))
+
+
+def read_json(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
+    """Read a JSON object from each line that is not blank; a text that is no string is taken as JSON spells it."""
+    lines = read_records(spark, paths, "\n").filter(~is_blank("text"))
+    _require_key(lines, corpus.text_column)
+    fields = [StructField(corpus.text_column, StringType()), StructField("", StringType())]
+    options = {"columnNameOfCorruptRecord": ""}
+    # One byte that is no UTF-8 must not cost the whole record.
+    parsed = lines.select(F.from_json(F.make_valid_utf8("text"), StructType(fields), options).alias("json"), "source")
+    found, malformed = F.col("json").getField(corpus.text_column), F.col("json").getField("")
+    return parsed.select(F.coalesce(found, malformed).alias("text"), "source", malformed.isNotNull().alias("malformed"))
+
+
+def read_csv(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
+    """Read comma-separated values as RFC 4180 has them: a header, quoted fields that may hold line ends."""
+    # Quotes decide where a record ends, so that a file cannot be read from its middle.
+    return _read_delimited(spark, paths, corpus, {"sep": ",", "escape": '"', "multiLine": True})
+
+
+def read_tsv(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
+    """Read tab-separated values: a header, a record a line, and quotes that are text like all else."""
+    return _read_delimited(spark, paths, corpus, {"sep": "\t", "quote": ""})
+
+
+def read_parquet(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
+    """Read a column of Parquet files."""
+    frame = spark.read.parquet(*paths)
+    return _rows(frame, text_in(frame, corpus.text_column, "the Parquet files"), _file())
+
+
+def read_tables(spark: SparkSession, names: list[str], corpus: CorpusSettings) -> DataFrame:
+    """Read a column of tables that Spark's catalogue knows by name."""
+    frames = [(name, spark.table(name)) for name in names]
+    rows = [
+        _rows(frame, text_in(frame, corpus.text_column, f"the table {name}"), F.lit(name)) for name, frame in frames
+    ]
+    return reduce(DataFrame.unionAll, rows)
+
+
+def _file() -> Column:
+    return F.col("_metadata.file_path").alias("source")
+
+
+def _rows(frame: DataFrame, text: Column, source: Column) -> DataFrame:
+    return frame.select(text.alias("text"), source.alias("source"), F.lit(False).alias("malformed"))
+
+
+def _read_delimited(
+    spark: SparkSession, paths: list[str], corpus: CorpusSettings, options: dict[str, str | bool]
+) -> DataFrame:
+    header = spark.read.options(**options).csv(paths, header=False).head()
+    frame = spark.read.options(**options).csv(paths, header=True)
+    if header and list(header) == frame.columns:
+        # A file with another header ends the run, rather than giving text from the wrong column. Not if Spark had to
+        # rename columns: it would take them for another header.
+        frame = spark.read.options(**options).csv(paths, header=True, schema=frame.schema, enforceSchema=False)
+    where = f"the header of the {corpus.format.upper()} files"
+    return _rows(frame, text_in(frame, corpus.text_column, where), _file())
+
+
+def _require_key(lines: DataFrame, key: str) -> None:
+    """Look for a column among the first lines, since later ones may do without it."""
+    first = [row[0] for row in lines.select(F.json_object_keys("text")).take(_FIRST_LINES)]
+    keys = {name for names in first for name in names or ()}
+    if first and key not in keys:
+        found = ", ".join(sorted(keys)) or "none: expected a JSON object on each line"
+        raise CorpusError(
+            f"no column {key!r} in the first {len(first)} lines of JSON; set corpus.text_column to one of: {found}"
+        )
