@@ -103,7 +103,7 @@ def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
         trained = build_model(settings.model, vocabulary, threads=THREADS, seed=seed)
         training = Training(
             model=trained,
-            sequences=sequences,
+            source=sequences,
             held_out=None,
             settings=settings.train,
             learning_rate=settings.model.learning_rate,

@@ -28,13 +28,17 @@ LOCK = "checkpoint.lock"
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the corpus a run is. All that it draws follows from this and the seed."""
+    """Where a run is. All that it draws follows from the seed and the first two."""
 
     epoch: int = 0
-    row_groups: int = 0
-    """Row groups of this epoch that are done, in the epoch's order, by all processes together."""
-    tokens: int = 0
-    """Tokens gone through since the start."""
+    pieces: int = 0
+    """Pieces of this epoch that are done, in the epoch's order, by all processes together."""
+    items: int = 0
+    """Tokens or cells gone through since the start."""
+    pairs: int = 0
+    """Predictions made in this epoch so far."""
+    loss: float = 0.0
+    """Their loss."""
 
 
 class Saved(NamedTuple):
@@ -64,7 +68,7 @@ class Checkpoint:
             CheckpointError: if the folder cannot be written.
         """
         before = self._read_record()
-        name = f"state-{position.tokens}.safetensors"
+        name = f"state-{position.items}.safetensors"
         record = {"position": asdict(position), "state": name, "belongs_to": self.belongs_to, "notes": notes}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A progress bar for training: words per second, loss per pair, time left."""
+"""A progress bar for training: words or cells per second, loss, time left."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ SMOOTHING = 0.02
 
 
 @contextmanager
-def training_bar(*, total_tokens: int, done_tokens: int, shown: bool) -> Iterator[Callable[[Tally], None]]:
+def training_bar(*, total: int, done: int, unit: str, shown: bool) -> Iterator[Callable[[Tally], None]]:
     """Show a bar on standard error while the block runs; yields what moves it.
 
     Args:
-        total_tokens: of all epochs.
-        done_tokens: that a resumed run starts from.
+        total: tokens or cells of all epochs.
+        done: that a resumed run starts from.
+        unit: what they are called.
         shown: False for all processes but the first.
     """
     # Where nobody is looking (a log file), a line every 30 seconds is enough.
@@ -28,9 +29,9 @@ def training_bar(*, total_tokens: int, done_tokens: int, shown: bool) -> Iterato
     loss = float("nan")
     with tqdm(
         desc="train",
-        total=total_tokens,
-        initial=done_tokens,
-        unit=" words",
+        total=total,
+        initial=done,
+        unit=f" {unit}",
         unit_scale=True,
         mininterval=pause,
         disable=not shown,
@@ -43,6 +44,6 @@ def training_bar(*, total_tokens: int, done_tokens: int, shown: bool) -> Iterato
                 newest = tally.loss_per_pair
                 loss = newest if loss != loss else loss + SMOOTHING * (newest - loss)  # noqa: PLR0124 - NaN test
                 bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-            bar.update(tally.tokens)
+            bar.update(tally.items)
 
         yield advance

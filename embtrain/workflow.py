@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from embtrain import tracking
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import EvaluateSettings, Settings, TrackSettings
-from embtrain.data.sequences import Block, SequenceTable
+from embtrain.data.sequences import SequenceTable
+from embtrain.data.source import Source
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, process_group
 from embtrain.evaluation import evaluate
@@ -44,24 +46,23 @@ class Corpus:
 
     snapshot: Snapshot
     vocabulary: Vocabulary
-    sequences: SequenceTable
-    held_out: Block | None
+    source: Source[Any]
+    held_out: Any | None
+    """Of the kind of the source's blocks."""
 
     @classmethod
-    def open(cls, location: str) -> Corpus:
-        """Read the vocabulary and one row group of held-out text; sequences are read as they are trained on.
+    def open(cls, snapshot: Snapshot, vocabulary: Vocabulary) -> Corpus:
+        """Read one row group of held-out text; sequences are read as they are trained on.
 
         Raises:
             SnapshotError: if a table is absent or damaged.
         """
-        snapshot = Snapshot.open(location)
-        vocabulary = Vocabulary.read(snapshot)
         held_out = SequenceTable(snapshot, len(vocabulary), HELD_OUT)
         return cls(
             snapshot,
             vocabulary,
             SequenceTable(snapshot, len(vocabulary)),
-            held_out.read(held_out.row_groups[0]) if held_out.tokens else None,
+            held_out.read(held_out.row_groups[0]) if held_out.size else None,
         )
 
 
@@ -75,22 +76,23 @@ def train(settings: Settings) -> str | None:
         EmbtrainError: if the snapshot, the checkpoint or MLflow cannot be used.
     """
     with process_group() as group, _lease(settings, group):
-        corpus = Corpus.open(settings.snapshot_location)
-        group.require_equal("snapshot", corpus.snapshot.fingerprint)
+        snapshot = Snapshot.open(settings.snapshot_location)
+        vocabulary = Vocabulary.read(snapshot)
+        group.require_equal("snapshot", snapshot.fingerprint)
         group.require_equal("configuration", settings.model_dump(include={"model", "train"}))
         _check_evaluation_files(settings.evaluate)
-        threads = _threads(settings, group)
-        model = build_model(settings.model, corpus.vocabulary, threads=threads, seed=settings.train.seed)
-        checkpoint = _checkpoint(settings, corpus)
+        checkpoint = _checkpoint(settings, snapshot)
         with checkpoint.held() if group.is_first else nullcontext():
+            corpus = Corpus.open(snapshot, vocabulary)
+            threads = _threads(settings, group)
+            model = build_model(settings.model, vocabulary, threads=threads, seed=settings.train.seed)
             start, notes = _resume(model, checkpoint, group)
-            with _run(settings, corpus, group, notes) as run:
-                held_out_loss = _train(
-                    settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run
-                )
+            with _run(settings, snapshot, group, notes) as run:
+                losses = _train(settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run)
                 if run is None:
                     return None
-                version = _register(settings, corpus, model, run, held_out_loss)
+                vectors = Vectors(vocabulary.tokens, model.vectors(), vocabulary.counts)
+                version = _register(settings, snapshot, vectors, run, losses)
             checkpoint.remove()
         return version
 
@@ -108,17 +110,18 @@ def _check_evaluation_files(settings: EvaluateSettings) -> None:
         read_questions(path)
 
 
-def _resume(model: Model, checkpoint: Checkpoint, group: Group) -> tuple[Position, dict[str, str]]:
+def _resume(model: Model[Any], checkpoint: Checkpoint, group: Group) -> tuple[Position, dict[str, str]]:
     """Bring every process to where the first one's checkpoint is; return that position and the notes left there."""
     state = model.state()
     saved = checkpoint.load({name: array.shape for name, array in state.items()}) if group.is_first else None
     if saved:
         model.load_state(saved.state)
     position = saved.position if saved else Position()
-    epoch, row_groups, tokens = group.from_first(np.array(astuple(position))).tolist()
-    if tokens:
+    epoch, pieces, items, pairs, loss = group.from_first(np.array(astuple(position), np.float64)).tolist()
+    position = Position(int(epoch), int(pieces), int(items), int(pairs), loss)
+    if position.items:
         model.load_state({name: group.from_first(array) for name, array in model.state().items()})
-    return Position(epoch, row_groups, tokens), saved.notes if saved else {}
+    return position, saved.notes if saved else {}
 
 
 def register_vectors(vectors: Vectors, *, name: str, source: str) -> str:
@@ -140,16 +143,16 @@ def _threads(settings: Settings, group: Group) -> int:
     return settings.train.threads or max(1, available // group.local_world_size)
 
 
-def _checkpoint(settings: Settings, corpus: Corpus) -> Checkpoint:
+def _checkpoint(settings: Settings, snapshot: Snapshot) -> Checkpoint:
     """Return the run's checkpoint, which belongs to this snapshot, model and schedule."""
     schedule = settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"})
-    belongs_to = {"snapshot": corpus.snapshot.fingerprint, "model": settings.model.model_dump(), "schedule": schedule}
+    belongs_to = {"snapshot": snapshot.fingerprint, "model": settings.model.model_dump(), "schedule": schedule}
     return Checkpoint(Path(settings.checkpoint_location), belongs_to)
 
 
 @contextmanager
 def _run(
-    settings: Settings, corpus: Corpus, group: Group, notes: dict[str, str]
+    settings: Settings, snapshot: Snapshot, group: Group, notes: dict[str, str]
 ) -> Iterator[tracking.TrackedRun | None]:
     """Start the run in MLflow, or go on with the one that the checkpoint names; only the first process has one."""
     if not group.is_first:
@@ -157,38 +160,38 @@ def _run(
         return
     with tracking.start_run(settings.track, name=settings.name, run_id=notes.get("run_id")) as run:
         run.log_settings(settings)
-        run.log_snapshot(settings.name, corpus.snapshot)
+        run.log_snapshot(settings.name, snapshot)
         yield run
 
 
 def _train(
     settings: Settings,
     corpus: Corpus,
-    model: Model,
+    model: Model[Any],
     *,
     group: Group,
     checkpoint: Checkpoint,
     start: Position,
     run: tracking.TrackedRun | None,
-) -> float | None:
-    """Run the loop; return the last held-out loss per pair, in the first process."""
-    sequences, total = corpus.sequences, settings.train.epochs * corpus.sequences.tokens
-    losses: list[float] = []
+) -> dict[str, float]:
+    """Run the loop; return the losses after the last epoch, in the first process."""
+    source, total = corpus.source, settings.train.epochs * corpus.source.size
+    losses: dict[str, float] = {}
 
     def observe(report: Report) -> None:
-        if report.held_out:
-            losses.append(report.held_out.loss_per_pair)
-            logger.info("epoch %d: held-out loss %.4f nats per pair", report.position.epoch, losses[-1])
+        if report.epoch:
+            losses.update(_losses(report))
+            logger.info("epoch %d: %s", report.position.epoch, _in_words(losses))
         if run:
-            run.log_metrics(_metrics(report), step=report.position.tokens)
+            run.log_metrics(_metrics(report, source.unit), step=report.position.items)
 
-    per_round = sequences.tokens // max(1, len(sequences.row_groups))
-    if start.tokens:
-        logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.tokens / total)
-    with training_bar(total_tokens=total, done_tokens=start.tokens, shown=group.is_first) as advance:
+    per_round = source.size // max(1, len(source.order(epoch=0, seed=0)))
+    if start.items:
+        logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.items / total)
+    with training_bar(total=total, done=start.items, unit=source.unit, shown=group.is_first) as advance:
         Training(
             model=model,
-            sequences=sequences,
+            source=source,
             held_out=corpus.held_out,
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
@@ -199,37 +202,44 @@ def _train(
             advance=advance,
             notes={"run_id": run.run_id} if run else {},
         ).run(start)
-    return losses[-1] if losses else None
+    return losses
 
 
-def _metrics(report: Report) -> dict[str, float]:
-    if report.held_out:
-        return {"held_out_loss": report.held_out.loss_per_pair, "epoch": report.position.epoch}
+def _losses(report: Report) -> dict[str, float]:
+    """Return the losses that are known at the end of an epoch."""
+    tallies = {"epoch_loss": report.epoch, "held_out_loss": report.held_out}
+    return {name: tally.loss_per_pair for name, tally in tallies.items() if tally and tally.pairs}
+
+
+def _in_words(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in losses.items())
+
+
+def _metrics(report: Report, unit: str) -> dict[str, float]:
+    if report.epoch:
+        return {**_losses(report), "epoch": report.position.epoch}
     return {
         "train_loss": report.tally.loss_per_pair,
         "learning_rate": report.learning_rate,
-        "words_per_second": report.tally.tokens / report.seconds,
+        f"{unit}_per_second": report.tally.items / report.seconds,
     }
 
 
 def _register(
-    settings: Settings, corpus: Corpus, model: Model, run: tracking.TrackedRun, held_out_loss: float | None
+    settings: Settings, snapshot: Snapshot, vectors: Vectors, run: tracking.TrackedRun, losses: Mapping[str, float]
 ) -> str:
     """Evaluate the vectors, log what was measured, and register them under the alias."""
-    vectors = Vectors(corpus.vocabulary.tokens, model.vectors(), corpus.vocabulary.counts)
     evaluation = evaluate(vectors, settings.evaluate)
     metrics = evaluation.metrics()
     run.log_metrics(metrics)
     run.log_text(evaluation.to_json(), "evaluation.json")
     if settings.evaluate.similarity or settings.evaluate.analogy:
         logger.info("%s", evaluation)
-    if held_out_loss is not None:
-        metrics["held_out_loss"] = held_out_loss
     return register(
         vectors,
         run_id=run.run_id,
         name=settings.track.register_as or settings.name,
         alias=settings.track.alias,
-        metrics=metrics,
-        tags={"snapshot": corpus.snapshot.fingerprint, "model": settings.model.type},
+        metrics={**metrics, **losses},
+        tags={"snapshot": snapshot.fingerprint, "model": settings.model.type},
     )

@@ -7,7 +7,7 @@ read, in a thread of its own, while this one is trained on.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embtrain.errors import SnapshotError
+from embtrain.errors import CorpusError, SetupError, SnapshotError
 from embtrain.manifest import Snapshot
 from embtrain.schema import SEQUENCES, Table
 
@@ -49,7 +49,8 @@ class RowGroup:
 
     part: str
     index: int
-    tokens: int
+    size: int
+    """Tokens that it holds."""
 
 
 class SequenceTable:
@@ -64,6 +65,8 @@ class SequenceTable:
         SnapshotError: if the table is absent or damaged.
     """
 
+    unit = "words"
+
     def __init__(self, snapshot: Snapshot, vocab_size: int, table: Table = SEQUENCES) -> None:
         self._folder, self.manifest = snapshot.table(table)
         self._vocab_size = vocab_size
@@ -72,16 +75,31 @@ class SequenceTable:
         self.row_groups = [group for part in self.manifest.parts for group in self._groups_of(part.name)]
 
     @property
-    def tokens(self) -> int:
+    def size(self) -> int:
         """Return the number of tokens in all row groups."""
-        return sum(group.tokens for group in self.row_groups)
+        return sum(group.size for group in self.row_groups)
+
+    def check(self, world_size: int) -> None:
+        """Refuse an empty table, and more processes than row groups.
+
+        Raises:
+            CorpusError: if there is no token.
+            SetupError: if there are too many processes.
+        """
+        if not self.size:
+            raise CorpusError("the snapshot has no sequence of two tokens or more to train on")
+        if world_size > len(self.row_groups):
+            raise SetupError(
+                f"{world_size} processes cannot share {len(self.row_groups)} row groups; "
+                "start at most one process per row group"
+            )
 
     def order(self, *, epoch: int, seed: int) -> list[RowGroup]:
         """Return the row groups as this epoch takes them: shuffled, the same on every rank."""
         shuffled = np.random.default_rng([seed, epoch]).permutation(len(self.row_groups))
         return [self.row_groups[i] for i in shuffled]
 
-    def blocks(self, groups: list[RowGroup]) -> Iterator[Block]:
+    def blocks(self, groups: Sequence[RowGroup]) -> Iterator[Block]:
         """Read row groups one after the other, one ahead of the caller."""
         ahead = self._reader.submit(self.read, groups[0]) if groups else None
         for following in [*groups[1:], None]:
@@ -113,14 +131,14 @@ class SequenceTable:
     def _decode(self, group: RowGroup) -> Block:
         """Decode a row group piece by piece, so that no more than its ids are held at once."""
         # Mapped rather than allocated: an allocator would keep the memory of blocks that are done.
-        size = max(1, group.tokens) * np.dtype(np.int32).itemsize
+        size = max(1, group.size) * np.dtype(np.int32).itemsize
         ids = np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.int32)
         lengths, filled = [np.zeros(1, np.int64)], 0
         path = f"{self._folder.path}/{group.part}"
         with pq.ParquetFile(path, filesystem=self._folder.filesystem, buffer_size=READ_BYTES) as file:
             rows = file.metadata.row_group(group.index).num_rows
             pieces = file.iter_batches(
-                max(1, PIECE_TOKENS * rows // max(1, group.tokens)), [group.index], columns=["ids"], use_threads=False
+                max(1, PIECE_TOKENS * rows // max(1, group.size)), [group.index], columns=["ids"], use_threads=False
             )
             for piece in pieces:
                 sequences = piece.column(0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from embtrain.config import CbowSettings, SgnsSettings
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.models.protocol import Model
 
 
-def build_model(settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int) -> Model:
+def build_model(
+    settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int
+) -> Model[Any]:
     """Return the model at the start of its training.
 
     Raises:

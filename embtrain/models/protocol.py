@@ -1,67 +1,68 @@
 """What the training loop asks of a model, whatever it runs on.
 
 A model that updates its arrays in place on CPU threads, one whose kernels run on a GPU and one that
-torch differentiates all fit behind this: the loop hands over blocks of the corpus and gets tallies back.
+torch differentiates all fit behind this: the loop hands over blocks of text or of counts and gets tallies back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.data.sequences import Block
 from embtrain.distributed import Group
+
+BlockT_contra = TypeVar("BlockT_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
 class Tally:
     """What a piece of training amounted to. Tallies add up."""
 
-    tokens: int = 0
-    """Corpus tokens gone through, before subsampling."""
+    items: int = 0
+    """What was gone through: tokens of the text before subsampling, or cells of co-occurrence."""
     pairs: int = 0
-    """Predictions made: pairs for skip-gram, centers for CBOW."""
+    """Predictions made: pairs for skip-gram, centers for CBOW, cells for GloVe."""
     loss: float = 0.0
-    """Their loss in nats, summed in float64."""
+    """Their loss, summed in float64: in nats, or for GloVe its weighted squared error."""
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.tokens + other.tokens, self.pairs + other.pairs, self.loss + other.loss)
+        return Tally(self.items + other.items, self.pairs + other.pairs, self.loss + other.loss)
 
     @property
     def loss_per_pair(self) -> float:
-        """Return the mean loss in nats; NaN where there was no pair."""
+        """Return the mean loss; NaN where there was no pair."""
         return self.loss / self.pairs if self.pairs else float("nan")
 
 
 Merger = Callable[[int], None]
-"""Brings the copies together; its argument is how many processes had text since the last time."""
+"""Brings the copies together; its argument is how many processes had a block since the last time."""
 
 
-class Model(Protocol):
+class Model(Protocol[BlockT_contra]):
     """A model in training."""
 
-    def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
-        """Train on a block, and yield what was done every few thousand tokens.
+    def train(self, block: BlockT_contra, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
+        """Train on a block, and yield what was done every few milliseconds.
 
         Args:
-            block: the text.
-            learning_rate: of the number of the block's tokens gone through before.
+            block: the text, or the cells.
+            learning_rate: of the number of the block's items gone through before.
             seed: decides on all that is drawn.
         """
 
-    def loss(self, block: Block, seed: int) -> Tally:
+    def loss(self, block: BlockT_contra, seed: int) -> Tally:
         """Measure the loss on a block without changing anything."""
 
-    def merger(self, group: Group, tokens_per_round: int) -> Merger:
+    def merger(self, group: Group, items_per_round: int) -> Merger:
         """Return what brings the copies of several processes together.
 
         Args:
             group: the processes; of one alone nothing is merged.
-            tokens_per_round: that each process trains on between merges.
+            items_per_round: that each process trains on between merges.
         """
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
@@ -17,6 +17,7 @@ from embtrain.distributed import Group, Replicas
 from embtrain.kernels.scratch import aligned_rows
 from embtrain.models.objectives import HierarchicalSoftmax, NegativeSampling, Objective, Span
 from embtrain.models.protocol import Merger, Tally
+from embtrain.models.threads import cut_into_spans, in_threads
 
 SPAN_TOKENS = 20_000
 """Tokens of one call of a kernel: some milliseconds, so that Ctrl-C, the progress bar and the learning rate follow."""
@@ -68,14 +69,7 @@ class Word2Vec:
             finally:
                 free.put(scratch)
 
-        pending = [self._pool.submit(train_span, first, last) for first, last in spans]
-        try:
-            for future in pending:
-                yield future.result()
-        finally:  # Ctrl-C, or an error in a span: leave the rest
-            for future in pending:
-                future.cancel()
-            wait(pending)
+        yield from in_threads(self._pool, train_span, spans)
 
     def loss(self, block: Block, seed: int) -> Tally:
         """Measure the loss on a block, with windows, subsampling and negatives drawn as in training."""
@@ -91,13 +85,13 @@ class Word2Vec:
         for name, rows in self.state().items():
             rows[:] = state[name]
 
-    def merger(self, group: Group, tokens_per_round: int) -> Merger:
+    def merger(self, group: Group, items_per_round: int) -> Merger:
         """Return what merges the copies of both matrices; see :class:`embtrain.distributed.Replicas`."""
         if group.world_size == 1:
             return lambda _: None
         occurrence = {"input": self._occurrence, "output": self._objective.occurrence}
         replicas = [
-            Replicas(group, {name: rows}, occurrence[name] * tokens_per_round) for name, rows in self.state().items()
+            Replicas(group, {name: rows}, occurrence[name] * items_per_round) for name, rows in self.state().items()
         ]
 
         def merge(contributors: int) -> None:
@@ -151,12 +145,3 @@ def occurrence(vocabulary: Vocabulary) -> npt.NDArray[np.float64]:
 def span_seed(seed: int, first: int) -> np.uint64:
     """Return the seed of the span that begins with sequence ``first`` of a block."""
     return np.uint64((seed * 0x9E3779B97F4A7C15 + first) % 2**64)
-
-
-def cut_into_spans(offsets: npt.NDArray[np.int64], tokens: int) -> list[tuple[int, int]]:
-    """Cut sequences into spans of about ``tokens`` tokens; a span (a, b) is sequences a to b - 1."""
-    if offsets.size < 2:  # noqa: PLR2004 - no sequence
-        return []
-    edges = np.searchsorted(offsets, np.arange(0, offsets[-1], tokens))
-    edges = np.unique(np.append(edges, offsets.size - 1))
-    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))

@@ -16,7 +16,7 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, merge_share
 from embtrain.errors import CheckpointError, ConfigError, CorpusError, SetupError, SnapshotError
 from embtrain.models.build import build_model
-from embtrain.models.word2vec import cut_into_spans
+from embtrain.models.threads import cut_into_spans
 from embtrain.schema import HELD_OUT
 from embtrain.train import Training
 from embtrain.vectors import Vectors
@@ -52,12 +52,12 @@ def prepared(snapshot, checkpoint, *, model=MODELS["sgns"], observe=None, thread
     group = group or Group()
     training = Training(
         model=built,
-        sequences=sequences,
-        held_out=held_out.read(held_out.row_groups[0]) if held_out.tokens else None,
+        source=sequences,
+        held_out=held_out.read(held_out.row_groups[0]) if held_out.size else None,
         settings=settings,
         learning_rate=model.learning_rate,
         group=group,
-        merge=built.merger(group, sequences.tokens) if group.world_size == 1 else lambda _: None,
+        merge=built.merger(group, sequences.size) if group.world_size == 1 else lambda _: None,
         checkpoint=Checkpoint(checkpoint, {"model": model.model_dump()}),
         observe=observe or (lambda _: None),
         advance=lambda _: None,
@@ -107,8 +107,8 @@ def test_every_row_group_is_trained_on_once_an_epoch(snapshot, tmp_path):
     training, _ = prepared(snapshot, tmp_path / "c", observe=reports.append, epochs=2)
     end = training.run(Position())
     rounds = [report for report in reports if not report.held_out]
-    assert [report.position.row_groups for report in rounds] == 2 * [1, 2, 3, 4, 5, 6, 7, 8]
-    assert sum(report.tally.tokens for report in rounds) == end.tokens == 2 * training.sequences.tokens
+    assert [report.position.pieces for report in rounds] == 2 * [1, 2, 3, 4, 5, 6, 7, 8]
+    assert sum(report.tally.items for report in rounds) == end.items == 2 * training.source.size
 
 
 def test_epochs_take_the_row_groups_in_different_orders(snapshot):
@@ -121,7 +121,7 @@ def test_epochs_take_the_row_groups_in_different_orders(snapshot):
 
 def test_the_learning_rate_falls_linearly_and_never_below_its_end(snapshot, tmp_path):
     training, _ = prepared(snapshot, tmp_path / "c", epochs=2, final_learning_rate=0.005)
-    total = 2 * training.sequences.tokens
+    total = 2 * training.source.size
     assert training.rate_at(0) == 0.025
     assert training.rate_at(total // 2) == pytest.approx(0.015)
     assert training.rate_at(total) == pytest.approx(0.005)
@@ -157,7 +157,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_p
         dying.run(Position())
     resumed, _ = prepared(snapshot, tmp_path / "c")
     position, *_ = load(resumed)
-    assert position.tokens > 0
+    assert position.items > 0
     resumed.run(position)
     np.testing.assert_array_equal(resumed.model.vectors(), whole.model.vectors())
 
@@ -245,7 +245,7 @@ def test_blocks_are_the_rows_of_the_table(tmp_path):
     assert [block.ids.tolist() for block in blocks] == [[0, 1, 2, 2], [1, 0]]
     assert [block.offsets.tolist() for block in blocks] == [[0, 3, 4], [0, 2]]
     assert [block.longest for block in blocks] == [3, 2]
-    assert [group.tokens for group in table.row_groups] == [4, 2]
+    assert [group.size for group in table.row_groups] == [4, 2]
 
 
 def test_a_vocabulary_whose_ids_have_a_gap_is_refused(snapshot):

@@ -1,0 +1,37 @@
+"""Spans of a block, trained on by several threads at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.models.protocol import Tally
+
+
+def in_threads(
+    pool: ThreadPoolExecutor, work: Callable[[int, int], Tally], spans: Sequence[tuple[int, int]]
+) -> Iterator[Tally]:
+    """Call ``work(first, last)`` for every span, in the threads of ``pool``; yield the tallies in order.
+
+    On Ctrl-C, or an error in a span, the rest is left, and no thread is at work any more when this returns.
+    """
+    pending = [pool.submit(work, first, last) for first, last in spans]
+    try:
+        for future in pending:
+            yield future.result()
+    finally:
+        for future in pending:
+            future.cancel()
+        wait(pending)
+
+
+def cut_into_spans(offsets: npt.NDArray[np.int64], items: int) -> list[tuple[int, int]]:
+    """Cut sequences, or other runs, into spans of about ``items`` tokens or cells; span (a, b) is runs a to b - 1."""
+    if offsets.size < 2:  # noqa: PLR2004 - no run
+        return []
+    edges = np.searchsorted(offsets, np.arange(0, offsets[-1], items))
+    edges = np.unique(np.append(edges, offsets.size - 1))
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
