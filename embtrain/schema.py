@@ -20,6 +20,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "STRING": pa.string(),
     "BOOLEAN": pa.bool_(),
     "ARRAY<INT>": pa.list_(pa.int32()),
+    "ARRAY<FLOAT>": pa.list_(pa.float32()),
     "ARRAY<STRING>": pa.list_(pa.string()),
 }
 
@@ -99,3 +100,7 @@ DOCUMENT_TERMS = Table(
         ("counts", "ARRAY<INT>"),
     ),
 )
+
+# Which tokens stand near which, in stripes: a row of the matrix, its columns ascending, and what each weighs. Every row
+# that has a cell is there once. Rows lie in no order, so that each row group is a random sample of them.
+COOCCURRENCE = Table("cooccurrence", (("row", "INT"), ("columns", "ARRAY<INT>"), ("weights", "ARRAY<FLOAT>")))

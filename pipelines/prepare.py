@@ -6,7 +6,8 @@
     sentences -> vocabulary -> unigram
                          |            |
                          +------------+-> sequences, held_out
-                                      |
+                                      |              |
+                                      |              +-> cooccurrence
                                       +-> subwords, characters
 """
 
@@ -23,6 +24,7 @@ from embtrain.manifest import Snapshot
 from embtrain.schema import HELD_OUT, SEQUENCES
 from embtrain.storage import Location
 from pipelines.characters import characters_stage
+from pipelines.cooccurrence import cooccurrence_stage
 from pipelines.documents import dropped_stage
 from pipelines.sentences import sentences_stage
 from pipelines.sequences import sequences_stage
@@ -67,6 +69,9 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
     further: dict[FurtherTable, Callable[[], Stage]] = {
         "subwords": lambda: subwords_stage(tables_session, vocabulary, settings.subwords),
         "characters": lambda: characters_stage(tables_session, vocabulary),
+        "cooccurrence": lambda: cooccurrence_stage(
+            tables_session, sequences, vocabulary, settings.cooccurrence, settings.spark.partitions
+        ),
     }
     asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
     stored = (sentences, dropped, vocabulary, unigram, sequences, held_out, *asked_for)

@@ -3,6 +3,8 @@
 import itertools
 import math
 import unicodedata
+from collections import Counter
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -131,6 +133,19 @@ def train_cbow(input_rows, output_rows, drawn_windows, learning_rate, *, divide_
             for i in contexts:
                 input_rows[i] += step / len(contexts) if divide_gradient else step
     return predictions, loss
+
+
+# --- co-occurrence -------------------------------------------------------------------------------------------------
+
+
+def cooccurrences(sequences, window, *, context="symmetric", harmonic=True):
+    """Return {(row, column): weight} of all pairs of positions at most ``window`` apart."""
+    cells = Counter()
+    for ids in sequences:
+        for (i, row), (j, column) in itertools.permutations(enumerate(ids), 2):
+            if abs(i - j) <= window and context in ("symmetric", "right" if j > i else "left"):
+                cells[row, column] += Fraction(1, abs(i - j)) if harmonic else 1
+    return {pair: float(weight) for pair, weight in cells.items()}
 
 
 # --- text ----------------------------------------------------------------------------------------------------------
