@@ -42,8 +42,9 @@ class CorpusSettings(Section):
 
     paths: list[str] = Field(min_length=1)
     """Files, folders or globs, on any file system that Spark reaches; with `format: table`, names of Spark tables."""
-    format: Literal["lines", "paragraphs", "json", "csv", "tsv", "parquet", "table"] = "lines"
-    """What a document is: a line, a paragraph (blank lines separate them), a JSON object a line, a row."""
+    format: Literal["lines", "paragraphs", "json", "csv", "tsv", "parquet", "table", "wikipedia"] = "lines"
+    """What a document is: a line, a paragraph (blank lines separate them), a JSON object a line, a row,
+    an article of a Wikipedia dump."""
     text_column: str = "text"
     """Which column holds the text, in formats that have columns."""
     max_document_bytes: Integer = Field(10_000_000, ge=1, le=1_000_000_000)

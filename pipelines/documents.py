@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from embtrain.config import CorpusSettings
 from embtrain.manifest import Manifest
 from embtrain.schema import DROPPED
-from pipelines import readers
+from pipelines import readers, wikipedia
 from pipelines.sources import SourceFile, Sources, describe, literal
 from pipelines.store import Stage
 
@@ -33,11 +33,18 @@ _READERS: dict[str, Callable[[SparkSession, list[str], CorpusSettings], DataFram
     "tsv": readers.read_tsv,
     "parquet": readers.read_parquet,
     "table": readers.read_tables,
+    "wikipedia": wikipedia.read_articles,
 }
 
 # What decides which documents there are.
 DOCUMENT_SETTINGS = {"format", "text_column", "max_document_bytes"}
-DOCUMENT_CODE = (__name__, "pipelines.sources", "pipelines.readers")
+_DOCUMENT_CODE = (__name__, "pipelines.sources", "pipelines.readers")
+_WIKIPEDIA_CODE = ("pipelines.wikipedia", "embtrain.text.wikitext")
+
+
+def document_code(corpus: CorpusSettings) -> tuple[str, ...]:
+    """Return the modules that decide which documents there are."""
+    return _DOCUMENT_CODE + (_WIKIPEDIA_CODE if corpus.format == "wikipedia" else ())
 
 
 def read_documents(spark: SparkSession, sources: Sources, corpus: CorpusSettings) -> DataFrame:
@@ -95,15 +102,7 @@ def documents_summary(measures: Mapping[str, Any]) -> str:
 
 def kept_documents(documents: DataFrame) -> DataFrame:
     """Return the documents that are not dropped, ``text STRING, source STRING``, spread evenly over the cores."""
-    return spread(documents.filter(F.col("reason").isNull()).select("text", "source"))
-
-
-def spread(documents: DataFrame) -> DataFrame:
-    """Spread documents by a hash of their text, where their files are too few to keep all cores at work."""
-    parallelism = documents.sparkSession.sparkContext.defaultParallelism
-    if documents.rdd.getNumPartitions() >= 2 * parallelism:
-        return documents
-    return documents.repartition(4 * parallelism, "text")
+    return readers.spread(documents.filter(F.col("reason").isNull()).select("text", "source"))
 
 
 def drops(documents: DataFrame) -> DataFrame:
@@ -140,7 +139,7 @@ def dropped_stage(
         table=DROPPED,
         build=build,
         settings={**corpus.model_dump(include=DOCUMENT_SETTINGS), "partitions": partitions},
-        code=DOCUMENT_CODE,
+        code=document_code(corpus),
         inputs={"sources": describe(sources)},
         summary=lambda manifest: f"{manifest.rows:,} documents listed with the reason",
     )

@@ -42,6 +42,14 @@ def read_records(spark: SparkSession, paths: list[str], separator: str) -> DataF
     return spark.read.text(paths, lineSep=separator).select(F.col("value").alias("text"), _file())
 
 
+def spread(documents: DataFrame) -> DataFrame:
+    """Spread documents by a hash of their text, where their files are too few to keep all cores at work."""
+    parallelism = documents.sparkSession.sparkContext.defaultParallelism
+    if documents.rdd.getNumPartitions() >= 2 * parallelism:
+        return documents
+    return documents.repartition(4 * parallelism, "text")
+
+
 def read_lines(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
     """Read a document from each line that is not blank."""
     del corpus

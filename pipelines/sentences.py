@@ -13,7 +13,7 @@ from embtrain.errors import CorpusError
 from embtrain.manifest import Manifest
 from embtrain.schema import SENTENCES
 from embtrain.text import TextRules, sentences
-from pipelines.documents import DOCUMENT_CODE, document_measures, documents_summary, kept_documents, read_documents
+from pipelines.documents import document_code, document_measures, documents_summary, kept_documents, read_documents
 from pipelines.sources import Sources, describe
 from pipelines.store import Stage
 
@@ -57,7 +57,7 @@ def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSetting
         table=SENTENCES,
         build=build,
         settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
-        code=(__name__, *DOCUMENT_CODE, *_TEXT_CODE),
+        code=(__name__, *document_code(corpus), *_TEXT_CODE),
         inputs={"sources": describe(sources)},
         observed=(read, split, kept),
         check=check,

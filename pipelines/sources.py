@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, StringType
 
 from embtrain.config import CorpusSettings
-from embtrain.errors import CorpusError
+from embtrain.errors import CorpusError, SetupError
 
 # What Spark would read as text without a word of complaint.
 _NOT_TEXT = (".zip", ".7z", ".rar", ".xz", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".parquet", ".orc", ".avro")
@@ -49,7 +50,10 @@ def list_sources(spark: SparkSession, corpus: CorpusSettings) -> Sources:
 
     Raises:
         CorpusError: for a path that leads to nothing that can be read, and if all files are empty.
+        SetupError: if a package that the format needs is not installed.
     """
+    if corpus.format == "wikipedia" and not find_spec("mwparserfromhell"):
+        raise SetupError("corpus.format=wikipedia needs mwparserfromhell; run: pip install 'embtrain[wikipedia]'")
     if corpus.format == "table":
         return [_table(spark, name, corpus.text_column) for name in sorted(set(corpus.paths))]
     files = list_files(spark, corpus.paths)
