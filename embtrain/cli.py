@@ -130,6 +130,40 @@ def _prepare(settings: Settings) -> None:
         prepare_snapshot(spark, settings)
 
 
+class _SeveralWords(click.Command):
+    """Lets ``--with A B`` stand for ``--with A --with B``, which is all that click reads."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat ``--with`` before each word that follows it."""
+        repeated, following = [], False
+        for argument in args:
+            if argument.startswith("-"):
+                following = argument == "--with"
+            if argument != "--with":
+                repeated += ["--with", argument] if following else [argument]
+        return super().parse_args(ctx, repeated)
+
+
+@embtrain_command.command(cls=_SeveralWords)
+@click.argument("first")
+@click.argument("second")
+@click.option("--with", "words", metavar="WORD", multiple=True, required=True, help="Words to tell them apart by.")
+@_run_file
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def cooccurrence(
+    *, first: str, second: str, words: Sequence[str], conf: str, overrides: Sequence[str], as_json: bool
+) -> None:
+    """How likely words are near FIRST and near SECOND, from the counts.
+
+    For instance: ice steam --with solid gas water fashion
+    """
+    from embtrain.manifest import Snapshot
+    from embtrain.probe import probe
+
+    found = probe(Snapshot.open(_settings(conf, overrides).snapshot_location), first, second, words)
+    click.echo(found.to_json() if as_json else str(found))
+
+
 @embtrain_command.command()
 @_run_file
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")

@@ -7,6 +7,15 @@ from collections.abc import Sequence
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from embtrain.errors import UnknownWordError
+
+
+def unknown_word(word: str, vocabulary: Sequence[str]) -> UnknownWordError:
+    """Return the error that says a word is not in the vocabulary, and how it may have been meant."""
+    close = closest_spellings(word, vocabulary)
+    advice = "did you mean " + ", ".join(map(repr, close)) + "?" if close else "nor is any word spelt like it"
+    return UnknownWordError(f"{word!r} is not among the {len(vocabulary)} words of the vocabulary; {advice}")
+
 
 def closest_spellings(word: str, vocabulary: Sequence[str], limit: int = 3) -> list[str]:
     """Return what ``word`` may have been meant to be, the likeliest first.

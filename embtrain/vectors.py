@@ -29,8 +29,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embtrain.errors import UnknownWordError
-from embtrain.spelling import closest_spellings
+from embtrain.spelling import unknown_word
 
 Floats = NDArray[np.float32]
 Neighbours = list[tuple[str, float]]
@@ -105,7 +104,7 @@ class Vectors:
         try:
             return self.key_to_index[word]
         except KeyError:
-            raise UnknownWordError(self._advice(word)) from None
+            raise unknown_word(word, self.index_to_key) from None
 
     def similarity(self, a: str, b: str) -> float:
         """Return the cosine of the angle between two words' vectors, -1 to 1; 0 for a vector of zeros."""
@@ -174,11 +173,6 @@ class Vectors:
         if vector.shape != (self.vector_size,):
             raise ValueError(f"expected a word or a vector of shape ({self.vector_size},), found shape {vector.shape}")
         return vector
-
-    def _advice(self, word: str) -> str:
-        close = closest_spellings(word, self.index_to_key)
-        advice = "did you mean " + ", ".join(map(repr, close)) + "?" if close else "nor is any word spelt like it"
-        return f"{word!r} is not among the {len(self)} words of the vocabulary; {advice}"
 
 
 def _as_list(query: Any) -> list[Any]:
