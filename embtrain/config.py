@@ -6,6 +6,7 @@ them; ``embtrain.settings`` reads it.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -63,6 +64,35 @@ class CorpusSettings(Section):
     """Keep one of each set of sentences with the same tokens."""
     held_out: Fraction = 0.002
     """Share of the sentences, chosen by hash, that is kept out of training to measure the loss on."""
+
+
+class PhrasesSettings(Section):
+    """Pairs of words that belong together, joined to one token: *new_york*."""
+
+    passes: Integer = Field(0, ge=0, le=10)
+    """Times that pairs are counted and joined: one makes phrases of two words, two make them of up to four. 0: none."""
+    score: Literal["word2vec", "npmi"] = "word2vec"
+    """`word2vec`: as word2phrase.c, any number above 0. `npmi`: normalised pointwise mutual information, -1 to 1."""
+    threshold: Number = 100
+    """Pairs that score higher are joined. With `score: npmi` the default is 0.5."""
+    min_count: Integer = Field(5, ge=1)
+    """Occurrences below which a pair is left apart; word2vec's score subtracts them from those of each pair."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_threshold(cls, values: Any) -> Any:
+        """Give each score a threshold in its own range, unless the run file says one."""
+        if isinstance(values, dict) and values.get("score") == "npmi":
+            return {"threshold": 0.5, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _threshold_in_range(self) -> PhrasesSettings:
+        low, high = {"word2vec": (0, math.inf), "npmi": (-1, 1)}[self.score]
+        if not low <= self.threshold < high:
+            bounds = f"at least {low}" if high == math.inf else f"at least {low} and below {high}"
+            raise ValueError(f"phrases.threshold must be {bounds} with score {self.score}, found {self.threshold:g}")
+        return self
 
 
 class VocabularySettings(Section):
@@ -255,6 +285,7 @@ class Settings(Section):
     tables: list[FurtherTable] = []
     """Tables to prepare besides those that the model needs."""
     corpus: CorpusSettings | None = None
+    phrases: PhrasesSettings = PhrasesSettings()
     vocabulary: VocabularySettings = VocabularySettings()
     unigram: UnigramSettings = UnigramSettings()
     subwords: SubwordSettings = SubwordSettings()

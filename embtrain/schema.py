@@ -72,6 +72,12 @@ SENTENCES = Table("sentences", (("tokens", "ARRAY<STRING>"), ("held_out", "BOOLE
 # One document that was left out a row: why; the URI of its file, or its table; the first 200 characters of its text.
 DROPPED = Table("dropped", (("reason", "STRING"), ("source", "STRING"), ("excerpt", "STRING")))
 
+# Two tokens that are joined to one, how often they stood side by side, how much more often than chance has it, and in
+# which pass they were joined, from 1; by pass, then descending score. Later passes join what earlier ones have made.
+PHRASES = Table(
+    "phrases", (("first", "STRING"), ("second", "STRING"), ("count", "BIGINT"), ("score", "DOUBLE"), ("pass", "INT"))
+)
+
 # Ids are dense, from 0, by descending count, ties by the token's UTF-8 bytes. Counts are of training sentences.
 VOCABULARY = Table("vocabulary", (("id", "INT"), ("token", "STRING"), ("count", "BIGINT")))
 

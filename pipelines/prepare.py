@@ -3,12 +3,12 @@
 ::
 
     corpus -> sentences, dropped
-    sentences -> vocabulary -> unigram
-                         |            |
-                         +------------+-> sequences, held_out
-                                      |              |
-                                      |              +-> cooccurrence
-                                      +-> subwords, characters
+    sentences (-> phrases -> sentences) -> vocabulary -> unigram
+                                    |              |
+                                    +--------------+-> sequences, held_out
+                                                   |              |
+                                                   |              +-> cooccurrence
+                                                   +-> subwords, characters
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from embtrain.storage import Location
 from pipelines.characters import characters_stage
 from pipelines.cooccurrence import cooccurrence_stage
 from pipelines.documents import dropped_stage
+from pipelines.phrases import joined_sentences_stage, phrases_stage
 from pipelines.sentences import sentences_stage
 from pipelines.sequences import sequences_stage
 from pipelines.session import one_task_per_file
 from pipelines.sources import explained_read_errors, list_sources
-from pipelines.store import Stage, provide, writable_folder
+from pipelines.store import Stage, StoredTable, provide, writable_folder
 from pipelines.subwords import subwords_stage
 from pipelines.unigram import unigram_stage
 from pipelines.vocabulary import vocabulary_stage
@@ -62,6 +63,10 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
         sources = list_sources(spark, corpus)
         sentences = provide(location, sentences_stage(spark, sources, corpus, partitions))
         dropped = provide(location, dropped_stage(spark, sources, corpus, sentences.manifest, partitions))
+    phrases: list[StoredTable] = []
+    if settings.phrases.passes:
+        phrases = [provide(location, phrases_stage(tables_session, sentences, settings.phrases))]
+        sentences = provide(location, joined_sentences_stage(tables_session, sentences, phrases[0]))
     vocabulary = provide(location, vocabulary_stage(tables_session, sentences, settings.vocabulary))
     unigram = provide(location, unigram_stage(tables_session, vocabulary, settings.unigram))
     sequences = provide(location, sequences_stage(tables_session, SEQUENCES, sentences, vocabulary))
@@ -74,7 +79,7 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
         ),
     }
     asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
-    stored = (sentences, dropped, vocabulary, unigram, sequences, held_out, *asked_for)
+    stored = (sentences, dropped, *phrases, vocabulary, unigram, sequences, held_out, *asked_for)
     snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored})
     snapshot.commit()
     return snapshot

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -59,9 +58,7 @@ def _row_group_rows(sentences: Manifest, *, held_out: bool) -> int:
 
 def _tokens_by_id(vocabulary: StoredTable) -> pa.Array:
     """Read the one column of the snapshot that the driver holds: the tokens."""
-    folder = vocabulary.folder
-    paths = [info.path for info in folder.files()]
-    return pq.read_table(paths, columns=["token"], filesystem=folder.filesystem)["token"].combine_chunks()
+    return vocabulary.read(["token"])["token"].combine_chunks()
 
 
 def encode_sentences(sentences: DataFrame, vocabulary: pa.Array, *, held_out: bool) -> DataFrame:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -73,6 +74,11 @@ class StoredTable:
     def frame(self, spark: SparkSession) -> DataFrame:
         """Read it with Spark."""
         return spark.read.schema(self.table.spark_ddl).parquet(literal(self.folder.for_spark))
+
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        """Read it, or some of its columns, into this process: for tables that are no larger than the vocabulary."""
+        paths = [info.path for info in self.folder.files()]
+        return pq.read_table(paths, columns=columns, filesystem=self.folder.filesystem)
 
 
 def writable_folder(location: str) -> Location:

@@ -6,6 +6,7 @@ long as possible: strings cross process borders, are hashed and are shuffled sev
 than arrays of strings.
 """
 
+from embtrain.text.phrases import join_phrases
 from embtrain.text.rules import TextRules, document_sentences, sentences, tokenise
 
-__all__ = ["TextRules", "document_sentences", "sentences", "tokenise"]
+__all__ = ["TextRules", "document_sentences", "join_phrases", "sentences", "tokenise"]

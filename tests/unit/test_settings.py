@@ -95,6 +95,8 @@ def test_settings_do_not_change_after_loading(run_file):
         ("vocabulary.always_drop=['']", "vocabulary.always_drop.0: string should have at least 1 character"),
         ("tables=[subword]", "tables.0: input should be 'subwords'"),
         ("subwords.min_n=7", "subwords.min_n (7) must not be above subwords.max_n (6)"),
+        ("phrases.threshold=-1", "phrases.threshold must be at least 0 with score word2vec, found -1"),
+        ("phrases={score: npmi, threshold: 1}", "phrases.threshold must be at least -1 and below 1 with score npmi"),
         ("train.final_learning_rate=1", "train.final_learning_rate (1) must not be above model.learning_rate (0.025)"),
     ],
 )
@@ -178,3 +180,10 @@ def test_a_run_file_must_be_a_mapping(run_file, text, found):
 
 def test_yaml_cannot_make_python_objects(run_file):
     assert "not valid YAML" in refusal(run_file("name: !!python/object/apply:os.getcwd []"))
+
+
+def test_each_score_of_phrases_has_a_threshold_in_its_own_range(run_file):
+    path = run_file("name: x")
+    assert load_settings(path).phrases.threshold == 100
+    assert load_settings(path, ["phrases.score=npmi"]).phrases.threshold == 0.5
+    assert load_settings(path, ["phrases.score=npmi", "phrases.threshold=0.3"]).phrases.threshold == 0.3
