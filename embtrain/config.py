@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+
+from embtrain.text import TextRules
+from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech
 
 
 def _no_boolean(value: Any) -> Any:
@@ -51,19 +55,50 @@ class CorpusSettings(Section):
     max_document_bytes: Integer = Field(10_000_000, ge=1, le=1_000_000_000)
     """Longer documents, in UTF-8, are dropped, and listed in the table `dropped`."""
     language: Literal["en", "ko"] = "en"
-    """Decides the rules of case, sentence ends and word characters."""
-    tokenizer: Literal["words", "whitespace"] = "words"
-    """`words`: Unicode words without punctuation. `whitespace`: the text is tokenised already."""
+    """Decides the rules of sentence ends and word characters."""
+    tokenizer: Literal["words", "whitespace", "morphemes", "jamo"] = "words"
+    """`words`: Unicode words without punctuation. `whitespace`: the text is tokenised already. For Korean also
+    `morphemes`: words without particles and endings, by Kiwi; `jamo`: words, their syllables taken apart to letters."""
+    parts_of_speech: tuple[PartOfSpeech, ...] = Field(DEFAULT_PARTS_OF_SPEECH, min_length=1)
+    """What `morphemes` keeps, by Kiwi's tags. Not among the defaults: bound nouns (NNB), auxiliary verbs (VX), copulas
+    (VCP, VCN), affixes (XPN, XSN, XSV, XSA, XSM), particles (J…) and endings (E…)."""
     lowercase: bool = True
     """False: *Python* and *python* are two words."""
+    digits: Literal["keep", "zero", "spell"] = "keep"
+    """`zero`: each digit becomes 0, so that *1984* and *2005* are *0000*. `spell`: each becomes an English word, as in
+    text8."""
+    urls: Literal["keep", "drop", "mark"] = "keep"
+    """URLs and mail addresses: `keep` leaves them to the tokenizer, `mark` writes `<url>` and `<email>` for them."""
     split_sentences: bool = True
     """False: a document is one sentence, and windows cross its full stops."""
+    min_sentence_tokens: Integer = Field(1, ge=1)
+    """Sentences of fewer tokens are dropped."""
     max_sentence_tokens: Integer = Field(1000, ge=2)
     """Longer sentences are cut in pieces of so many tokens, as word2vec.c does. Nothing is lost."""
+    max_token_characters: Integer = Field(100, ge=1, le=999)
+    """Longer tokens are dropped: encoded files, sequences of genes. word2vec.c cuts them at 99 bytes."""
     deduplicate: bool = True
     """Keep one of each set of sentences with the same tokens."""
     held_out: Fraction = 0.002
     """Share of the sentences, chosen by hash, that is kept out of training to measure the loss on."""
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> CorpusSettings:
+        if self.language != "ko" and self.tokenizer in {"morphemes", "jamo"}:
+            raise ValueError(f"corpus.tokenizer: {self.tokenizer} is for Korean; set corpus.language=ko")
+        if self.language != "en" and self.digits == "spell":
+            raise ValueError("corpus.digits: spell writes English words; choose keep or zero, or corpus.language=en")
+        if self.min_sentence_tokens > self.max_sentence_tokens:
+            raise ValueError(
+                f"corpus.min_sentence_tokens ({self.min_sentence_tokens}) must not be above "
+                f"corpus.max_sentence_tokens ({self.max_sentence_tokens})"
+            )
+        return self
+
+    @property
+    def text_rules(self) -> TextRules:
+        """Return what of this decides how a text becomes tokens."""
+        return TextRules(**{field.name: getattr(self, field.name) for field in fields(TextRules)})
 
 
 class PhrasesSettings(Section):

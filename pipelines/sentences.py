@@ -12,32 +12,36 @@ from embtrain.config import CorpusSettings
 from embtrain.errors import CorpusError
 from embtrain.manifest import Manifest
 from embtrain.schema import SENTENCES
-from embtrain.text import TextRules, sentences
+from embtrain.text import TextRules, measured_sentences
+from embtrain.text.morphemes import kiwi_version
 from pipelines.documents import document_code, document_measures, documents_summary, kept_documents, read_documents
 from pipelines.sources import Sources, describe
 from pipelines.store import Stage
 
 Batches = Iterator[pa.RecordBatch]
 
-_TEXT_CODE = tuple(f"embtrain.text.{module}" for module in ("rules", "boundaries", "normalise", "words"))
+# What :func:`embtrain.text.measured_sentences` returns.
+_MEASURED = "tokenised STRING, num_tokens INT, num_dropped INT"
+
+_TEXT_MODULES = ("rules", "addresses", "boundaries", "jamo", "lengths", "morphemes", "normalise", "words")
+_TEXT_CODE = tuple(f"embtrain.text.{module}" for module in _TEXT_MODULES)
 
 
 def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSettings, partitions: int) -> Stage:
     """Say how the sentences of a corpus are made."""
-    rules = TextRules(
-        language=corpus.language,
-        tokenizer=corpus.tokenizer,
-        lowercase=corpus.lowercase,
-        split_sentences=corpus.split_sentences,
-        max_sentence_tokens=corpus.max_sentence_tokens,
-    )
+    rules = corpus.text_rules
     read, split, kept = Observation(), Observation(), Observation()
 
     def build() -> DataFrame:
         screened = read_documents(spark, sources, corpus).observe(read, *document_measures())
-        tokenised = tokenise_documents(kept_documents(screened), rules)
+        found = tokenise_documents(kept_documents(screened), rules).observe(
+            split,
+            F.count(F.lit(1)).alias("sentences"),
+            F.count_if(F.col("num_tokens") < corpus.min_sentence_tokens).alias("short_sentences"),
+            F.coalesce(F.sum("num_dropped"), F.lit(0)).alias("long_tokens"),
+        )
         return build_sentences(
-            tokenised.observe(split, F.count(F.lit(1)).alias("sentences")),
+            found.filter(F.col("num_tokens") >= corpus.min_sentence_tokens),
             deduplicate=corpus.deduplicate,
             held_out=corpus.held_out,
             partitions=partitions,
@@ -58,7 +62,10 @@ def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSetting
         build=build,
         settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
         code=(__name__, *document_code(corpus), *_TEXT_CODE),
-        inputs={"sources": describe(sources)},
+        inputs={
+            "sources": describe(sources),
+            **({"kiwi": kiwi_version()} if rules.tokenizer == "morphemes" else {}),
+        },
         observed=(read, split, kept),
         check=check,
         summary=_sentences_summary,
@@ -67,9 +74,12 @@ def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSetting
 
 def _sentences_summary(manifest: Manifest) -> str:
     measures = manifest.measures
+    short, long = measures["short_sentences"], measures["long_tokens"]
     return (
-        f"{documents_summary(measures)}: {measures['sentences']:,} sentences; "
-        f"dropped {measures['sentences'] - manifest.rows:,} duplicates; "
+        f"{documents_summary(measures)}: {measures['sentences']:,} sentences; dropped "
+        + (f"{short:,} as too short, " if short else "")
+        + (f"{long:,} tokens as too long, " if long else "")
+        + f"{measures['sentences'] - short - manifest.rows:,} duplicates; "
         f"kept {manifest.rows:,} with {manifest.tokens:,} tokens, {measures['held_out']:,} of them held out"
     )
 
@@ -82,9 +92,10 @@ def tokenise_documents(documents: DataFrame, rules: TextRules) -> DataFrame:
         rules: how.
 
     Returns:
-        ``tokenised STRING``: a sentence a row, its tokens separated by single blanks; never empty.
+        ``tokenised STRING, num_tokens INT, num_dropped INT``: a sentence a row, as
+        :func:`embtrain.text.measured_sentences` describes it.
     """
-    return documents.select("text").mapInArrow(_tokeniser(rules), "tokenised STRING")
+    return documents.select("text").mapInArrow(_tokeniser(rules), _MEASURED)
 
 
 def build_sentences(tokenised: DataFrame, *, deduplicate: bool, held_out: float, partitions: int) -> DataFrame:
@@ -117,6 +128,6 @@ def _below(hashed: Column, share: float) -> Column:
 def _tokeniser(rules: TextRules) -> Callable[[Batches], Batches]:
     def tokenise_batches(batches: Batches) -> Batches:
         for batch in batches:
-            yield pa.record_batch({"tokenised": sentences(batch.column(0), rules)})
+            yield measured_sentences(batch.column(0), rules)
 
     return tokenise_batches

@@ -1,5 +1,6 @@
 """The slow and obvious twin of every kernel: plain loops over Python numbers, in float64."""
 
+import dataclasses
 import itertools
 import math
 import unicodedata
@@ -151,18 +152,54 @@ def cooccurrences(sequences, window, *, context="symmetric", harmonic=True):
 # --- text ----------------------------------------------------------------------------------------------------------
 
 
-def tokenise(text, language, tokenizer, *, lowercase):
-    """Return the tokens of a text, character by character."""
-    if lowercase:
+def tokenise(text, rules):
+    """Return the tokens of a text without addresses, character by character."""
+    if rules.tokenizer == "jamo":
+        return [decompose(word) for word in tokenise(text, dataclasses.replace(rules, tokenizer="words"))]
+    if rules.lowercase:
         # Letter for letter: the one letter with a lower case of two code points, İ, gives the first of them.
         text = "".join(character.lower()[0] for character in text)
-    text = unicodedata.normalize("NFC", text)
-    if tokenizer == "whitespace":
+    text = change_digits(unicodedata.normalize("NFC", text.replace("\u00ad", "")), rules.digits)
+    language = rules.language
+    if rules.tokenizer == "whitespace":
         return text.split()
     if language == "en":
         text = "".join("'" if character in "\u2019\u02bc\uff07" else character for character in text)
     word = ["".join(run) for is_word, run in itertools.groupby(text, is_in_word) if is_word or language == "en"]
     return join_at_apostrophes(word) if language == "en" else word
+
+
+def change_digits(text, digits):
+    """Return a text with 0 for every digit, or with English words for 0 to 9."""
+    if digits == "zero":
+        return "".join("0" if unicodedata.category(character) == "Nd" else character for character in text)
+    if digits == "spell":
+        names = {digit: unicodedata.name(digit).removeprefix("DIGIT ").lower() for digit in "0123456789"}
+        return "".join(f" {names[character]} " if character in names else character for character in text)
+    return text
+
+
+def decompose(word):
+    """Return a word without hyphens, its syllables as letters by their Unicode names."""
+    letters = []
+    for character, following in zip(word, word[1:] + " ", strict=False):
+        parts = unicodedata.normalize("NFD", character) if "가" <= character <= "힣" else ""
+        letters += [letter_of(part) for part in parts] or [character]
+        # No final consonant; or a consonant by itself before a vowel by itself.
+        if len(parts) == 2 or ("ㄱ" <= character <= "ㅎ" and "ㅏ" <= following <= "ㅣ" and is_initial(character)):
+            letters.append("-")
+    return "".join(letters)
+
+
+def letter_of(part):
+    """Return the letter that people type for a part of a syllable."""
+    kind, name = unicodedata.name(part).removeprefix("HANGUL ").split(" ")
+    assert kind in {"CHOSEONG", "JUNGSEONG", "JONGSEONG"}
+    return unicodedata.lookup(f"HANGUL LETTER {name}")
+
+
+def is_initial(consonant):
+    return consonant not in "ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ"
 
 
 def is_in_word(character):

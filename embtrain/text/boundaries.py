@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,7 +23,7 @@ _CLOSING = "[\"'”’»)\\]」』]*"  # noqa: RUF001 - typographic quotes are m
 _END = rf"([.!?…]+{_CLOSING})\s+|([。！？]+{_CLOSING})\s*"  # noqa: RUF001 - full-width stops are meant
 
 
-def split_sentences(texts: pa.Array, language: str) -> pa.ListArray:
+def split_sentences(texts: pa.Array, language: str) -> pa.Array:
     r"""Cut texts where a sentence ends: at ``. ! ? …`` before white space, and at ``。``.
 
     Nothing but white space is lost, so that tokenised text keeps its full stops as tokens.
@@ -34,31 +33,7 @@ def split_sentences(texts: pa.Array, language: str) -> pa.ListArray:
         language: whose abbreviations do not end a sentence.
 
     Returns:
-        The sentences of each text: lists of strings, shape ``(N,)``.
+        String array of sentences, shape ``(S,)``, in the order of the texts.
     """
     bound = pc.replace_substring_regex(texts, _NO_END[language], "\\1.\u00a0")
     return pc.split_pattern(pc.replace_substring_regex(bound, _END, rf"\1\2{_BREAK}"), _BREAK)
-
-
-def cut_long(tokenised: pa.Array, max_tokens: int) -> pa.Array:
-    """Cut sentences of more than ``max_tokens`` tokens in pieces of so many, the last one shorter.
-
-    Args:
-        tokenised: string array, shape ``(S,)``: tokens separated by single blanks.
-        max_tokens: at least 1.
-
-    Returns:
-        String array of the same form, shape ``(P,)``, P >= S, with the same tokens in the same order.
-    """
-    longest = pc.max(pc.count_substring(tokenised, " ")).as_py()
-    if longest is None or longest < max_tokens:
-        return tokenised
-    tokens = pc.split_pattern(tokenised, " ")
-    offsets = tokens.offsets.to_numpy()
-    pieces = -(-np.diff(offsets) // max_tokens)
-    # Piece k of a sentence begins k * max_tokens after the sentence does.
-    first_piece = np.cumsum(pieces) - pieces
-    piece_of_sentence = np.arange(pieces.sum()) - np.repeat(first_piece, pieces)
-    starts = np.repeat(offsets[:-1], pieces) + max_tokens * piece_of_sentence
-    cut = np.append(starts, offsets[-1]).astype(np.int32)
-    return pc.binary_join(pa.ListArray.from_arrays(pa.array(cut), tokens.values), " ")

@@ -1,4 +1,4 @@
-"""The rules by which a corpus is taken apart, and the two ways of applying them."""
+"""The rules by which a corpus is taken apart, and the ways of applying them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embtrain.text.boundaries import cut_long, split_sentences
+from embtrain.text import jamo
+from embtrain.text.addresses import MARKS, drop_marks, mark_addresses, name_marks
+from embtrain.text.boundaries import split_sentences
+from embtrain.text.lengths import cut_long, drop_long_tokens
+from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech, separate_morphemes
 from embtrain.text.normalise import normalise
 from embtrain.text.words import separate_whitespace, separate_words
 
@@ -22,10 +26,14 @@ class TextRules:
     """
 
     language: Literal["en", "ko"] = "en"
-    tokenizer: Literal["words", "whitespace"] = "words"
+    tokenizer: Literal["words", "whitespace", "morphemes", "jamo"] = "words"
+    parts_of_speech: tuple[PartOfSpeech, ...] = DEFAULT_PARTS_OF_SPEECH
     lowercase: bool = True
+    digits: Literal["keep", "zero", "spell"] = "keep"
+    urls: Literal["keep", "drop", "mark"] = "keep"
     split_sentences: bool = True
     max_sentence_tokens: int = 1000
+    max_token_characters: int = 100
 
 
 def sentences(documents: pa.Array, rules: TextRules) -> pa.Array:
@@ -39,8 +47,26 @@ def sentences(documents: pa.Array, rules: TextRules) -> pa.Array:
         String array, shape ``(S,)``, in the order of the documents: the tokens of a sentence,
         separated by single blanks.
     """
-    tokenised = document_sentences(documents, rules).flatten()
-    return cut_long(tokenised.filter(pc.not_equal(tokenised, "")), rules.max_sentence_tokens)
+    tokenised = measured_sentences(documents, rules)["tokenised"]
+    return tokenised.filter(pc.not_equal(tokenised, ""))
+
+
+def measured_sentences(documents: pa.Array, rules: TextRules) -> pa.RecordBatch:
+    """Take documents apart to sentences, and say how long they are and what was left out.
+
+    Args:
+        documents: string array, shape ``(D,)``.
+        rules: all of them apply.
+
+    Returns:
+        ``tokenised string``, the tokens separated by single blanks; ``num_tokens int32``; ``num_dropped int32``,
+        tokens left out as too long. A row is a sentence, in the order of the documents, with a token or one left out.
+    """
+    found = document_sentences(documents, rules).flatten()
+    pieces = cut_long(found.filter(pc.not_equal(found, "")), rules.max_sentence_tokens)
+    tokenised, num_dropped = drop_long_tokens(pieces, rules.max_token_characters)
+    num_tokens = pc.add(pc.count_substring(tokenised, " "), pc.not_equal(tokenised, "").cast(pa.int32()))
+    return pa.record_batch({"tokenised": tokenised, "num_tokens": num_tokens, "num_dropped": num_dropped})
 
 
 def document_sentences(documents: pa.Array, rules: TextRules) -> pa.ListArray:
@@ -48,7 +74,7 @@ def document_sentences(documents: pa.Array, rules: TextRules) -> pa.ListArray:
 
     Args:
         documents: string array, shape ``(D,)``.
-        rules: all but lengths apply: nothing is cut.
+        rules: all but lengths apply: nothing is cut or dropped.
 
     Returns:
         Lists of strings, shape ``(D,)``: the tokens of a sentence, separated by single blanks; of some none is left.
@@ -65,18 +91,38 @@ def tokenise(texts: pa.Array, rules: TextRules) -> pa.ListArray:
 
     Args:
         texts: string array, shape ``(N,)``.
-        rules: language, tokenizer and case apply.
+        rules: all apply but those about sentences.
 
     Returns:
         Array of lists of strings, shape ``(N,)``; the list of a text without tokens is empty.
     """
-    tokens = pc.split_pattern(_separate(texts, rules), " ")
+    tokenised, _ = drop_long_tokens(_separate(texts, rules), rules.max_token_characters)
+    tokens = pc.split_pattern(tokenised, " ")
     # Splitting "" gives one empty token.
-    return pc.if_else(pc.equal(pc.binary_join(tokens, " "), ""), pa.scalar([], tokens.type), tokens)
+    return pc.if_else(pc.equal(tokenised, ""), pa.scalar([], tokens.type), tokens)
 
 
 def _separate(texts: pa.Array, rules: TextRules) -> pa.Array:
-    normalised = normalise(texts, lowercase=rules.lowercase)
+    """Return the tokens of each text, separated by single blanks."""
+    if rules.urls == "keep":
+        return _run_tokenizer(texts, rules, marked=False)
+    # Kiwi must see that a particle follows the address at once.
+    marked = mark_addresses(texts, apart=rules.tokenizer != "morphemes")
+    tokenised = _run_tokenizer(marked, rules, marked=True)
+    return name_marks(tokenised) if rules.urls == "mark" else drop_marks(tokenised)
+
+
+def _run_tokenizer(texts: pa.Array, rules: TextRules, *, marked: bool) -> pa.Array:
+    """Separate the tokens, among them the marks of addresses."""
+    if rules.tokenizer == "morphemes":
+        # Kiwi's dictionary knows capitals and numbers (LG전자, 1박 2일), so case and digits are changed after it.
+        composed = normalise(texts, lowercase=False)
+        morphemes = separate_morphemes(composed, rules.parts_of_speech, marked=marked)
+        return normalise(morphemes, lowercase=rules.lowercase, digits=rules.digits)
+    normalised = normalise(texts, lowercase=rules.lowercase, digits=rules.digits)
     if rules.tokenizer == "whitespace":
         return separate_whitespace(normalised)
-    return separate_words(normalised, rules.language)
+    words = separate_words(normalised, rules.language, kept=MARKS if marked else "")
+    if rules.tokenizer == "words":
+        return words
+    return pa.array([jamo.decompose(text) for text in words.to_pylist()], words.type)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What parts words beyond ASCII: all but letters, the marks that combine with them, and numbers.
-_SEPARATOR = r"[^\x00-\x7F\p{L}\p{M}\p{N}]+"
+# What parts words beyond ASCII: all but letters, the marks that combine with them, numbers, and what else is kept.
+_SEPARATOR = r"[^\x00-\x7F\p{{L}}\p{{M}}\p{{N}}{kept}]+"
 
 # RE2's \s is ASCII only.
 _WHITESPACE = r"[\s\p{Z}\x0B\x1C-\x1F\x{85}]+"
@@ -33,19 +33,20 @@ _ENGLISH_ASCII = _blank_all_but("'")
 _KOREAN_ASCII = _blank_all_but("")
 
 
-def separate_words(texts: pa.Array, language: str) -> pa.Array:
+def separate_words(texts: pa.Array, language: str, *, kept: str = "") -> pa.Array:
     """Keep words and drop punctuation.
 
     Args:
         texts: normalised strings, shape ``(N,)``.
         language: ``en`` keeps apostrophes within words, all kinds written as ``'``; ``ko`` none.
+        kept: further characters, beyond ASCII, that are parts of words.
 
     Returns:
         String array, shape ``(N,)``: the words, separated by single blanks.
     """
     if language == "en":
         texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
-    parted = pc.replace_substring_regex(texts, _SEPARATOR, " ")
+    parted = pc.replace_substring_regex(texts, _SEPARATOR.format(kept=kept), " ")
     # Most separators are ASCII, and a table finds them forty times faster than a regular expression.
     blanked = _translate(parted, _ENGLISH_ASCII if language == "en" else _KOREAN_ASCII)
     return pc.utf8_trim(pc.replace_substring_regex(blanked, _QUOTES, " "), " '")

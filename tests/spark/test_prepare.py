@@ -15,12 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from embtrain.config import Settings
+from embtrain.config import CorpusSettings, Settings
 from embtrain.errors import ConfigError, CorpusError, SetupError, SnapshotError
 from embtrain.manifest import MANIFEST
 from embtrain.schema import CHARACTERS, HELD_OUT, SENTENCES, SEQUENCES, SUBWORDS, UNIGRAM, VOCABULARY
+from pipelines import sentences as sentences_module
 from pipelines import sequences as sequences_module
 from pipelines.prepare import prepare
+from pipelines.sentences import sentences_stage
+from pipelines.sources import list_sources
 from pipelines.store import writable_folder
 from snapshots import assert_nothing_committed, opened, read, settings, vocabulary_of
 
@@ -78,6 +81,18 @@ def test_a_manifest_says_what_was_read_and_held_out(finished):
     assert counted == {"documents": 200, "sentences": 400, "held_out": held_out}
 
 
+def test_what_is_too_short_or_too_long_is_counted_and_reported(spark, tmp_path, caplog):
+    path = tmp_path / "lengths.txt"
+    path.write_text("One. One two. One two threefour. Threefour. One two three.\n", encoding="utf-8")
+    options = {"held_out": 0, "min_sentence_tokens": 2, "max_token_characters": 5}
+    with caplog.at_level("INFO"):
+        snapshot = prepare(spark, settings(tmp_path, path, corpus=options, vocabulary={"min_count": 1}))
+    tokens = read(snapshot, SENTENCES)["tokens"].to_pylist()
+    assert sorted(tokens) == [["one", "two"], ["one", "two", "three"]]
+    expected = "5 sentences; dropped 2 as too short, 2 tokens as too long, 1 duplicates; kept 2 with 5 tokens"
+    assert expected in caplog.text
+
+
 def test_counts_are_of_the_training_sentences(finished):
     sentences = read(opened(finished), SENTENCES).to_pylist()
     counts = Counter(token for row in sentences if not row["held_out"] for token in row["tokens"])
@@ -132,6 +147,16 @@ def test_korean_paragraphs_are_prepared(spark, tmp_path):
     snapshot = prepare(spark, settings(tmp_path, path, corpus=options))
     assert vocabulary_of(snapshot) == {"고양이는": 2, "동물이다": 2}
     assert ["고양이는", "잔다"] in read(snapshot, SENTENCES)["tokens"].to_pylist()
+
+
+def test_korean_morphemes_are_prepared(spark, tmp_path):
+    pytest.importorskip("kiwipiepy", reason="Kiwi is an extra: pip install -e '.[korean]'")
+    path = tmp_path / "ko.txt"
+    path.write_text("고양이는 동물이다. 고양이가 잔다.\n개도 동물이다.\n", encoding="utf-8")
+    options = {"language": "ko", "tokenizer": "morphemes", "held_out": 0}
+    snapshot = prepare(spark, settings(tmp_path, path, corpus=options))
+    assert vocabulary_of(snapshot) == {"고양이": 2, "동물": 2}
+    assert ["고양이", "자다"] in read(snapshot, SENTENCES)["tokens"].to_pylist()
 
 
 # --- what is done again --------------------------------------------------------------------------------------------
@@ -193,6 +218,18 @@ def test_changed_code_redoes_the_stages_that_depend_on_it(spark, folder, corpus,
     )
     prepare(spark, settings(folder, corpus))
     assert redone(folder, before) == tables
+
+
+def test_another_version_of_kiwi_redoes_what_depends_on_its_morphemes(spark, tmp_path, monkeypatch):
+    pytest.importorskip("kiwipiepy", reason="Kiwi is an extra: pip install -e '.[korean]'")
+    path = tmp_path / "ko.txt"
+    path.write_text("고양이가 동물과 잔다.\n", encoding="utf-8")
+    corpus = CorpusSettings(paths=[str(path)], language="ko", tokenizer="morphemes")
+    sources = list_sources(spark, corpus)
+    before = sentences_stage(spark, sources, corpus, 2).made_from
+    assert before == sentences_stage(spark, sources, corpus, 2).made_from
+    monkeypatch.setattr(sentences_module, "kiwi_version", lambda: "another")
+    assert before != sentences_stage(spark, sources, corpus, 2).made_from
 
 
 def test_an_earlier_snapshot_stays_readable_after_a_new_one(spark, folder, corpus):

@@ -35,7 +35,7 @@ def tokens_in(frame):
 def test_documents_are_taken_apart_to_sentences(spark):
     documents = spark.createDataFrame([("It rains. It pours!",), ("...",)], "text STRING")
     tokenised = tokenise_documents(documents, TextRules())
-    assertDataFrameEqual(tokenised, tokenised_of(spark, "it rains", "it pours"))
+    assert [tuple(row) for row in tokenised.collect()] == [("it rains", 2, 0), ("it pours", 2, 0)]
 
 
 def test_sentences_with_the_same_tokens_are_kept_once(spark):

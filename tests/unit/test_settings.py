@@ -3,8 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
+from embtrain.config import CorpusSettings
 from embtrain.errors import ConfigError
 from embtrain.settings import load_settings
+from embtrain.text import TextRules
 
 
 @pytest.fixture
@@ -81,6 +83,17 @@ def test_settings_do_not_change_after_loading(run_file):
         ("train.epochs=2.5", "train.epochs: input should be a valid integer, got a number with a fractional part"),
         ("train=3", "train: expected a mapping of settings, found 3"),
         ("corpus.language=de", "corpus.language: input should be 'en' or 'ko', found 'de'"),
+        ("corpus.tokenizer=jamo", "corpus.tokenizer: jamo is for Korean; set corpus.language=ko"),
+        (
+            "corpus={paths: [a], language: ko, digits: spell}",
+            "corpus.digits: spell writes English words; choose keep or zero, or corpus.language=en",
+        ),
+        (
+            "corpus={paths: [a], min_sentence_tokens: 9, max_sentence_tokens: 8}",
+            "corpus.min_sentence_tokens (9) must not be above corpus.max_sentence_tokens (8)",
+        ),
+        ("corpus.parts_of_speech=[NOUN]", "corpus.parts_of_speech.0: input should be 'NNG', 'NNP'"),
+        ("corpus.parts_of_speech=[]", "corpus.parts_of_speech: tuple should have at least 1 item"),
         ("name=a/b", "name: string should match pattern"),
         ("track.register_as=a/b", "track.register_as: string should match pattern"),
         ("track.register_as='a:b'", "track.register_as: string should match pattern"),
@@ -109,6 +122,10 @@ def test_all_problems_are_told_at_once(run_file):
     message = refusal(run_file("name: x"), "train.seed=-1", "model.dim=5000")
     assert "train.seed" in message
     assert "model.dim" in message
+
+
+def test_the_rules_of_the_text_have_the_defaults_of_the_settings():
+    assert CorpusSettings(paths=["a"]).text_rules == TextRules()
 
 
 def test_a_missing_name_is_said_to_be_missing(run_file):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from embtrain.text import TextRules, sentences, tokenise
+from embtrain.text import TextRules, measured_sentences, sentences, tokenise
 
 ENGLISH = TextRules()
 KOREAN = TextRules(language="ko")
@@ -69,6 +69,28 @@ def test_pieces_match_the_reference(documents, max_tokens):
     texts = pa.array([" ".join(tokens) for tokens in documents], pa.string())
     expected = [" ".join(piece) for tokens in documents for piece in reference.cut(tokens, max_tokens)]
     assert sentences(texts, rules).to_pylist() == expected
+
+
+def test_a_token_of_the_greatest_length_is_kept_and_a_longer_one_dropped():
+    rules = TextRules(max_token_characters=3)
+    assert split("abc abcd 가나다 가나다라 e", rules) == ["abc 가나다 e"]
+    assert tokenise(pa.array(["abc abcd"]), rules).to_pylist() == [["abc"]]
+
+
+def test_what_was_dropped_is_counted_where_it_stood():
+    documents = pa.array(["ab abcd. abcdef ghijkl. e f g"])
+    assert measured_sentences(documents, TextRules(max_token_characters=3)).to_pydict() == {
+        "tokenised": ["ab", "", "e f g"],
+        "num_tokens": [1, 0, 3],
+        "num_dropped": [1, 2, 0],
+    }
+
+
+@given(st.lists(st.text("ab가😀", min_size=1, max_size=5)), st.integers(1, 4))
+def test_long_tokens_match_the_reference(tokens, max_characters):
+    rules = TextRules(tokenizer="whitespace", split_sentences=False, max_token_characters=max_characters)
+    kept = [token for token in tokens if len(token) <= max_characters]
+    assert tokenise(pa.array([" ".join(tokens)]), rules).to_pylist() == [kept]
 
 
 @given(st.text(st.sampled_from(" .!?'\u2019\"()\u3002\n\x1eaB1가나"), max_size=60), st.sampled_from([ENGLISH, KOREAN]))

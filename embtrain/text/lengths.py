@@ -1,0 +1,48 @@
+"""How long sentences and tokens may be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def cut_long(tokenised: pa.Array, max_tokens: int) -> pa.Array:
+    """Cut sentences of more than ``max_tokens`` tokens in pieces of so many, the last one shorter.
+
+    Args:
+        tokenised: string array, shape ``(S,)``: tokens separated by single blanks.
+        max_tokens: at least 1.
+
+    Returns:
+        String array of the same form, shape ``(P,)``, P >= S, with the same tokens in the same order.
+    """
+    longest = pc.max(pc.count_substring(tokenised, " ")).as_py()
+    if longest is None or longest < max_tokens:
+        return tokenised
+    tokens = pc.split_pattern(tokenised, " ")
+    offsets = tokens.offsets.to_numpy()
+    pieces = -(-np.diff(offsets) // max_tokens)
+    # Piece k of a sentence begins k * max_tokens after the sentence does.
+    first_piece = np.cumsum(pieces) - pieces
+    piece_of_sentence = np.arange(pieces.sum()) - np.repeat(first_piece, pieces)
+    starts = np.repeat(offsets[:-1], pieces) + max_tokens * piece_of_sentence
+    cut = np.append(starts, offsets[-1]).astype(np.int32)
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(cut), tokens.values), " ")
+
+
+def drop_long_tokens(tokenised: pa.Array, max_characters: int) -> tuple[pa.Array, pa.Array]:
+    """Leave out tokens of more than ``max_characters`` characters: encoded files, sequences of genes, noise.
+
+    Args:
+        tokenised: string array, shape ``(S,)``: tokens separated by single blanks.
+        max_characters: at least 1, at most 999.
+
+    Returns:
+        String array of the same form, and how many tokens each text has lost, int32; both of shape ``(S,)``.
+    """
+    too_long = f"[^ ]{{{max_characters + 1},}}"
+    num_dropped = pc.count_substring_regex(tokenised, too_long)
+    if not pc.any(pc.greater(num_dropped, 0)).as_py():
+        return tokenised, num_dropped
+    return pc.utf8_rtrim(pc.replace_substring_regex(tokenised, f"{too_long} ?", ""), " "), num_dropped
