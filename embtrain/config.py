@@ -33,7 +33,7 @@ Count = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
 
 
 # Tables that not every model needs.
-FurtherTable = Literal["subwords", "characters", "cooccurrence"]
+FurtherTable = Literal["subwords", "characters", "document_terms", "cooccurrence"]
 
 
 class Section(BaseModel):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
-from embtrain.schema import DOCUMENT_TERMS
-from embtrain.text import TextRules, document_sentences
+from embtrain.config import CorpusSettings
+from embtrain.manifest import Manifest
+from embtrain.schema import DOCUMENT_TERMS, PHRASES
+from embtrain.text import TextRules, document_sentences, join_phrases
 from embtrain.text.document_terms import count_terms
+from pipelines.documents import document_code, kept_documents, read_documents
+from pipelines.sentences import TEXT_CODE, corpus_inputs
+from pipelines.sources import Sources
+from pipelines.store import Stage, StoredTable
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -18,37 +24,99 @@ Batches = Iterator[pa.RecordBatch]
 _BEGINNING_CHARACTERS = 80
 
 
-def build_document_terms(
-    documents: DataFrame, vocabulary: pa.Array, rules: TextRules, *, deduplicate: bool, partitions: int
-) -> DataFrame:
-    """Count the tokens of documents.
+def document_terms_stage(
+    spark: SparkSession,
+    sources: Sources,
+    corpus: CorpusSettings,
+    phrases: StoredTable | None,
+    vocabulary: StoredTable,
+    *,
+    partitions: int,
+) -> Stage:
+    """Say how the documents of a corpus are counted, by a second look at it."""
+    counted = Observation()
 
-    A document is known by a hash of its text, which also says where it lies: so the same corpus gives the
-    same rows in the same files, however its text came in, and a document has the same number in every corpus.
+    def build() -> DataFrame:
+        documents = kept_documents(read_documents(spark, sources, corpus))
+        tokens_by_id = vocabulary.read(["token"])["token"].combine_chunks()
+        joined = phrases.read() if phrases else PHRASES.arrow_schema.empty_table()
+        terms = count_documents(documents, tokens_by_id, corpus.text_rules, joined).observe(
+            counted, F.count(F.lit(1)).alias("documents"), F.count_if(_is_empty()).alias("without_a_known_token")
+        )
+        return build_document_terms(terms, deduplicate=corpus.deduplicate, partitions=partitions)
+
+    def summary(manifest: Manifest) -> str:
+        read, empty = manifest.measures["documents"], manifest.measures["without_a_known_token"]
+        return (
+            f"read {read:,} documents; dropped {empty:,} without a word of the vocabulary, "
+            f"{read - empty - manifest.rows:,} duplicates; kept {manifest.rows:,}"
+        )
+
+    return Stage(
+        table=DOCUMENT_TERMS,
+        build=build,
+        settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
+        code=(__name__, *document_code(corpus), *TEXT_CODE, "embtrain.text.phrases", "embtrain.text.document_terms"),
+        inputs={
+            **corpus_inputs(sources, corpus),
+            "phrases": phrases.manifest.fingerprint if phrases else None,
+            "vocabulary": vocabulary.manifest.fingerprint,
+        },
+        observed=(counted,),
+        summary=summary,
+    )
+
+
+def count_documents(documents: DataFrame, vocabulary: pa.Array, rules: TextRules, phrases: pa.Table) -> DataFrame:
+    """Count the tokens of each document.
 
     Args:
         documents: ``text STRING``, valid UTF-8, ``source STRING``.
         vocabulary: the tokens in order of their ids: string array, shape ``(V,)``.
         rules: how text becomes tokens.
+        phrases: table ``embtrain.schema.PHRASES``, of tokens to join; it may be empty.
+
+    Returns:
+        The columns of table ``embtrain.schema.DOCUMENT_TERMS``, a row for each document, in the same order.
+    """
+    shared = documents.sparkSession.sparkContext.broadcast((vocabulary, phrases))
+
+    def count_batches(batches: Batches) -> Batches:
+        tokens_by_id, known_phrases = shared.value
+        for batch in batches:
+            sentences = document_sentences(batch["text"], rules)
+            joined = join_phrases(sentences.flatten(), known_phrases)
+            terms, counts = count_terms(pa.ListArray.from_arrays(sentences.offsets, joined), tokens_by_id)
+            told = {name: batch[name] for name in ("document", "source", "beginning")}
+            yield pa.record_batch({**told, "terms": terms, "counts": counts})
+
+    described = documents.select(F.xxhash64("text").alias("document"), "source", _beginning("text"), "text")
+    return described.mapInArrow(count_batches, DOCUMENT_TERMS.spark_ddl)
+
+
+def build_document_terms(counted: DataFrame, *, deduplicate: bool, partitions: int) -> DataFrame:
+    """Choose and order documents by the hash of their text.
+
+    So the same corpus gives the same rows in the same files, however its text came in, and a document has the
+    same number in every corpus.
+
+    Args:
+        counted: as :func:`count_documents` returns it.
         deduplicate: keep one of the documents with the same text, that of the first source by name.
         partitions: files to write.
 
     Returns:
         Table ``embtrain.schema.DOCUMENT_TERMS``, without documents that have no token of the vocabulary.
     """
-    counted = count_documents(documents, vocabulary, rules)
-    hashed = counted.filter(F.size("terms") > 0).repartition(partitions, "document")
+    hashed = counted.filter(~_is_empty()).repartition(partitions, "document")
     if deduplicate:
         copies = Window.partitionBy("document").orderBy("source")
         hashed = hashed.withColumn("copy", F.row_number().over(copies)).filter(F.col("copy") == 1).drop("copy")
     return hashed.sortWithinPartitions("document", "source")
 
 
-def count_documents(documents: DataFrame, vocabulary: pa.Array, rules: TextRules) -> DataFrame:
-    """Count the tokens of each document, in the given order; see :func:`build_document_terms`."""
-    tokens_by_id = documents.sparkSession.sparkContext.broadcast(vocabulary)
-    described = documents.select(F.xxhash64("text").alias("document"), "source", _beginning("text"), "text")
-    return described.mapInArrow(_counter(lambda: tokens_by_id.value, rules), DOCUMENT_TERMS.spark_ddl)
+def _is_empty() -> Column:
+    return F.size("terms") == 0
 
 
 def _beginning(text: str) -> Column:
@@ -56,18 +124,3 @@ def _beginning(text: str) -> Column:
     # Much white space may stand before them.
     one_line = F.trim(F.regexp_replace(F.left(text, F.lit(10 * _BEGINNING_CHARACTERS)), r"(?U)\s+", " "))
     return F.left(one_line, F.lit(_BEGINNING_CHARACTERS)).alias("beginning")
-
-
-def _counter(vocabulary: Callable[[], pa.Array], rules: TextRules) -> Callable[[Batches], Batches]:
-    def count_batches(batches: Batches) -> Batches:
-        for batch in batches:
-            terms, counts = count_terms(document_sentences(batch["text"], rules), vocabulary())
-            yield pa.record_batch(
-                {
-                    **{name: batch[name] for name in ("document", "source", "beginning")},
-                    "terms": terms,
-                    "counts": counts,
-                }
-            )
-
-    return count_batches

@@ -3,12 +3,9 @@
 ::
 
     corpus -> sentences, dropped
-    sentences (-> phrases -> sentences) -> vocabulary -> unigram
-                                    |              |
-                                    +--------------+-> sequences, held_out
-                                                   |              |
-                                                   |              +-> cooccurrence
-                                                   +-> subwords, characters
+    with explained_read_errors():
+        asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
+    stored = (sentences, dropped, *([phrases] if phrases else []), vocabulary, unigram, sequences, held_out, *asked_for)
 """
 
 from __future__ import annotations
@@ -25,6 +22,7 @@ from embtrain.schema import HELD_OUT, SEQUENCES
 from embtrain.storage import Location
 from pipelines.characters import characters_stage
 from pipelines.cooccurrence import cooccurrence_stage
+from pipelines.document_terms import document_terms_stage
 from pipelines.documents import dropped_stage
 from pipelines.phrases import joined_sentences_stage, phrases_stage
 from pipelines.sentences import sentences_stage
@@ -63,10 +61,10 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
         sources = list_sources(spark, corpus)
         sentences = provide(location, sentences_stage(spark, sources, corpus, partitions))
         dropped = provide(location, dropped_stage(spark, sources, corpus, sentences.manifest, partitions))
-    phrases: list[StoredTable] = []
+    phrases: StoredTable | None = None
     if settings.phrases.passes:
-        phrases = [provide(location, phrases_stage(tables_session, sentences, settings.phrases))]
-        sentences = provide(location, joined_sentences_stage(tables_session, sentences, phrases[0]))
+        phrases = provide(location, phrases_stage(tables_session, sentences, settings.phrases))
+        sentences = provide(location, joined_sentences_stage(tables_session, sentences, phrases))
     vocabulary = provide(location, vocabulary_stage(tables_session, sentences, settings.vocabulary))
     unigram = provide(location, unigram_stage(tables_session, vocabulary, settings.unigram))
     sequences = provide(location, sequences_stage(tables_session, SEQUENCES, sentences, vocabulary))
@@ -74,12 +72,16 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
     further: dict[FurtherTable, Callable[[], Stage]] = {
         "subwords": lambda: subwords_stage(tables_session, vocabulary, settings.subwords),
         "characters": lambda: characters_stage(tables_session, vocabulary),
+        "document_terms": lambda: document_terms_stage(
+            spark, sources, corpus, phrases, vocabulary, partitions=partitions
+        ),
         "cooccurrence": lambda: cooccurrence_stage(
-            tables_session, sequences, vocabulary, settings.cooccurrence, settings.spark.partitions
+            tables_session, sequences, vocabulary, settings.cooccurrence, partitions
         ),
     }
-    asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
-    stored = (sentences, dropped, *phrases, vocabulary, unigram, sequences, held_out, *asked_for)
+    with explained_read_errors():
+        asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
+    stored = (sentences, dropped, *([phrases] if phrases else []), vocabulary, unigram, sequences, held_out, *asked_for)
     snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored})
     snapshot.commit()
     return snapshot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -24,7 +25,7 @@ Batches = Iterator[pa.RecordBatch]
 _MEASURED = "tokenised STRING, num_tokens INT, num_dropped INT"
 
 _TEXT_MODULES = ("rules", "addresses", "boundaries", "jamo", "lengths", "morphemes", "normalise", "words")
-_TEXT_CODE = tuple(f"embtrain.text.{module}" for module in _TEXT_MODULES)
+TEXT_CODE = tuple(f"embtrain.text.{module}" for module in _TEXT_MODULES)
 
 
 def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSettings, partitions: int) -> Stage:
@@ -61,15 +62,17 @@ def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSetting
         table=SENTENCES,
         build=build,
         settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
-        code=(__name__, *document_code(corpus), *_TEXT_CODE),
-        inputs={
-            "sources": describe(sources),
-            **({"kiwi": kiwi_version()} if rules.tokenizer == "morphemes" else {}),
-        },
+        code=(__name__, *document_code(corpus), *TEXT_CODE),
+        inputs=corpus_inputs(sources, corpus),
         observed=(read, split, kept),
         check=check,
         summary=_sentences_summary,
     )
+
+
+def corpus_inputs(sources: Sources, corpus: CorpusSettings) -> dict[str, Any]:
+    """Return what the tokens of a corpus depend on, beside settings and code."""
+    return {"sources": describe(sources), **({"kiwi": kiwi_version()} if corpus.tokenizer == "morphemes" else {})}
 
 
 def _sentences_summary(manifest: Manifest) -> str:

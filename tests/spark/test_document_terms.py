@@ -4,9 +4,9 @@ import pyarrow as pa
 import pytest
 from pyspark.testing import assertDataFrameEqual
 
-from embtrain.schema import DOCUMENT_TERMS
+from embtrain.schema import DOCUMENT_TERMS, PHRASES
 from embtrain.text import TextRules
-from pipelines.document_terms import build_document_terms
+from pipelines.document_terms import build_document_terms, count_documents
 
 pytestmark = pytest.mark.spark
 
@@ -17,8 +17,10 @@ def documents_of(spark, *rows):
     return spark.createDataFrame(rows, "text STRING, source STRING")
 
 
-def terms_of(documents, *, deduplicate=True, partitions=2):
-    return build_document_terms(documents, VOCABULARY, TextRules(), deduplicate=deduplicate, partitions=partitions)
+def terms_of(documents, *, deduplicate=True, partitions=2, vocabulary=VOCABULARY, phrases=()):
+    joined = pa.Table.from_pylist(phrases, schema=PHRASES.arrow_schema)
+    counted = count_documents(documents, vocabulary, TextRules(), joined)
+    return build_document_terms(counted, deduplicate=deduplicate, partitions=partitions)
 
 
 def test_a_document_has_its_source_its_beginning_and_its_terms(spark):
@@ -32,6 +34,13 @@ def test_a_document_has_its_source_its_beginning_and_its_terms(spark):
 def test_of_a_long_document_the_beginning_has_80_characters(spark):
     beginning = terms_of(documents_of(spark, ("cat 가" * 100, "a.txt"))).first().beginning
     assert beginning == ("cat 가" * 100)[:80]
+
+
+def test_phrases_are_joined_within_a_sentence(spark):
+    phrases = [{"first": "new", "second": "york", "count": 9, "score": 9.0, "pass": 1}]
+    documents = documents_of(spark, ("New York! In New. York?", "a.txt"))
+    row = terms_of(documents, vocabulary=pa.array(["new_york", "york"]), phrases=phrases).first()
+    assert (row.terms, row.counts) == ([0, 1], [1, 1])
 
 
 def test_a_document_without_a_known_token_is_left_out(spark):

@@ -18,7 +18,7 @@ import pytest
 from embtrain.config import CorpusSettings, Settings
 from embtrain.errors import ConfigError, CorpusError, SetupError, SnapshotError
 from embtrain.manifest import MANIFEST
-from embtrain.schema import CHARACTERS, HELD_OUT, SENTENCES, SEQUENCES, SUBWORDS, UNIGRAM, VOCABULARY
+from embtrain.schema import HELD_OUT, SENTENCES, SEQUENCES, UNIGRAM, VOCABULARY
 from pipelines import sentences as sentences_module
 from pipelines import sequences as sequences_module
 from pipelines.prepare import prepare
@@ -128,16 +128,6 @@ def test_one_endless_line_is_cut_and_not_dropped(spark, tmp_path):
     snapshot = prepare(spark, settings(tmp_path, path, corpus=keep_all))
     assert snapshot.table(SEQUENCES)[1].rows == 100
     assert vocabulary_of(snapshot) == {"and": 5000, "round": 5000}
-
-
-def test_further_tables_are_made_where_asked_for(spark, folder, corpus):
-    snapshot = prepare(spark, settings(folder, corpus, tables=["characters", "subwords", "subwords"]))
-    assert snapshot.table(SUBWORDS)[1].rows == snapshot.table(CHARACTERS)[1].rows == snapshot.table(VOCABULARY)[1].rows
-
-
-def test_further_tables_are_not_made_unless_asked_for(finished):
-    with pytest.raises(SnapshotError, match="no table 'subwords'"):
-        opened(finished).table(SUBWORDS)
 
 
 def test_korean_paragraphs_are_prepared(spark, tmp_path):
