@@ -214,9 +214,9 @@ class WindowedModel(Section):
     """Tokens on each side of the center."""
     dynamic_window: bool = True
     """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
-    objective: Literal["negative_sampling", "hierarchical_softmax"] = "negative_sampling"
-    """`negative_sampling`: a word against noise tokens. `hierarchical_softmax`: by its path through a Huffman tree, as
-    word2vec.c's `-hs 1`."""
+    objective: Literal["negative_sampling", "softmax", "hierarchical_softmax"] = "negative_sampling"
+    """`negative_sampling`: a word against noise tokens. `softmax`: against all words, exactly; for small vocabularies.
+    `hierarchical_softmax`: by its path through a Huffman tree, as word2vec.c's `-hs 1`."""
     num_negatives: Integer = Field(5, ge=1, le=100)
     """Noise tokens against which each prediction is made. Only for `objective: negative_sampling`."""
 
@@ -258,6 +258,15 @@ class CbowSettings(WindowedModel):
             return {"learning_rate": 0.05, **values}
         return values
 
+    @model_validator(mode="after")
+    def _softmax_is_exact(self) -> CbowSettings:
+        if self.objective == "softmax" and self.gradient != "corrected":
+            raise ValueError(
+                "model.gradient word2vec does not apply to model.objective softmax, which has its own exact gradient; "
+                "leave it out"
+            )
+        return self
+
 
 ModelSettings = Annotated[SgnsSettings | CbowSettings, Field(discriminator="type")]
 
@@ -271,6 +280,8 @@ class TrainSettings(Section):
     """The learning rate falls linearly to this over all epochs."""
     threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where `model.objective: softmax` computes. `auto`: a GPU if torch finds one. All others are for CPUs."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None

@@ -85,7 +85,9 @@ def train(settings: Settings) -> str | None:
         with checkpoint.held() if group.is_first else nullcontext():
             corpus = Corpus.open(snapshot, vocabulary)
             threads = _threads(settings, group)
-            model = build_model(settings.model, vocabulary, threads=threads, seed=settings.train.seed)
+            model = build_model(
+                settings.model, vocabulary, threads=threads, seed=settings.train.seed, device=settings.train.device
+            )
             start, notes = _resume(model, checkpoint, group)
             with _run(settings, snapshot, group, notes) as run:
                 losses = _train(settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run)

@@ -6,17 +6,27 @@ from typing import Any
 
 from embtrain.config import CbowSettings, SgnsSettings
 from embtrain.data.vocabulary import Vocabulary
+from embtrain.errors import ConfigError
 from embtrain.models.protocol import Model
 
 
 def build_model(
-    settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int
+    settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int, device: str = "auto"
 ) -> Model[Any]:
     """Return the model at the start of its training.
 
     Raises:
+        ConfigError: if the device, or the size of the vocabulary, is not for this model.
+        CorpusError: if the vocabulary has too few words.
         ModuleNotFoundError: if the package that its kernels need is not installed.
+        SetupError: if there is no such device.
     """
+    if settings.objective == "softmax":
+        from embtrain.models.softmax import Softmax, find_device  # noqa: PLC0415 - loads torch and numba
+
+        return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
+    if device == "cuda":
+        raise ConfigError("train.device cuda is for model.objective softmax alone: expected auto or cpu")
     from embtrain.models.word2vec import Word2Vec  # noqa: PLC0415 - loads numba
 
     return Word2Vec(settings, vocabulary, threads=threads, seed=seed)

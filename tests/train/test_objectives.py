@@ -21,10 +21,11 @@ def model_of(settings, counts):
 
 
 @pytest.mark.parametrize("counts", [[], [7]])
+@pytest.mark.parametrize("objective", ["softmax", "hierarchical_softmax"])
 @pytest.mark.parametrize("settings", [SgnsSettings, CbowSettings])
-def test_a_vocabulary_with_nothing_to_predict_is_refused(settings, counts):
-    with pytest.raises(CorpusError, match=f"the vocabulary has {len(counts)} words, but model.objective hier"):
-        model_of(settings(objective="hierarchical_softmax"), counts)
+def test_a_vocabulary_with_nothing_to_predict_is_refused(settings, objective, counts):
+    with pytest.raises(CorpusError, match=f"the vocabulary has {len(counts)} words, but model.objective {objective}"):
+        model_of(settings(objective=objective), counts)
 
 
 def test_the_tree_has_a_row_for_each_inner_node():

@@ -27,6 +27,8 @@ MODELS = {
     "cbow as word2vec": CbowSettings(dim=20, window=3, gradient="word2vec"),
     "skipgram on paths": SgnsSettings(type="skipgram", dim=20, window=3, objective="hierarchical_softmax"),
     "cbow on paths": CbowSettings(dim=20, window=3, objective="hierarchical_softmax"),
+    "skipgram against all": SgnsSettings(type="skipgram", dim=20, window=3, objective="softmax"),
+    "cbow against all": CbowSettings(dim=20, window=3, objective="softmax"),
 }
 
 CHANCE = {
@@ -34,8 +36,13 @@ CHANCE = {
     "negative_sampling": (5.4 * math.log(2), 6 * math.log(2)),
     # Of 24 words that are about equally frequent, a path has four nodes or five: ln 2 for each.
     "hierarchical_softmax": (4 * math.log(2), 5 * math.log(2)),
+    # Each word has the same probability, exactly.
+    "softmax": (math.log(24) - 1e-6, math.log(24) + 1e-6),
 }
 """Between what the loss per prediction is before the training."""
+
+LEARNS_IN = {"negative_sampling": 60, "hierarchical_softmax": 60, "softmax": 16}
+"""Epochs after which the two topics are apart, with a good margin."""
 
 
 class PowerCutError(Exception):
@@ -80,7 +87,8 @@ def snapshot(tmp_path):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_words_nearest_neighbour_is_of_its_own_topic(snapshot, tmp_path, name):
-    training, vocabulary = prepared(snapshot, tmp_path / "checkpoint", model=MODELS[name], epochs=60, threads=2)
+    epochs = LEARNS_IN[MODELS[name].objective]
+    training, vocabulary = prepared(snapshot, tmp_path / "checkpoint", model=MODELS[name], epochs=epochs, threads=2)
     training.run(Position())
     vectors = Vectors(vocabulary.tokens, training.model.vectors())
     for word in vocabulary.tokens:
@@ -89,15 +97,15 @@ def test_every_words_nearest_neighbour_is_of_its_own_topic(snapshot, tmp_path, n
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training_and_held_out_loss_fall_from_where_chance_puts_them(snapshot, tmp_path, name):
-    reports = []
-    training, _ = prepared(snapshot, tmp_path / "c", model=MODELS[name], observe=reports.append, epochs=30)
+    reports, epochs = [], LEARNS_IN[MODELS[name].objective] // 2
+    training, _ = prepared(snapshot, tmp_path / "c", model=MODELS[name], observe=reports.append, epochs=epochs)
     chance = training.model.loss(training.held_out, seed=0).loss_per_pair
     training.run(Position())
     least, most = CHANCE[MODELS[name].objective]
     assert least < chance <= most
     held_out = [report.held_out.loss_per_pair for report in reports if report.held_out]
     trained = [report.tally.loss_per_pair for report in reports if not report.held_out]
-    assert len(held_out) == 30
+    assert len(held_out) == epochs
     assert held_out[-1] < held_out[0] < chance
     assert trained[-1] < trained[0]
 
