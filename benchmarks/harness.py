@@ -7,9 +7,11 @@ Data is looked for in EMBTRAIN_DATA (default ``../shared/data``). Files made fro
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -39,12 +41,14 @@ class Result:
     quality: dict[str, dict[str, float]]
 
 
-def arguments(description: str, *, rounds: int | None = None) -> argparse.Namespace:
-    """Read the command line: ``--json`` for the last line alone, and ``--rounds`` where there are rounds."""
+def arguments(description: str, *, rounds: int | None = None, large: str | None = None) -> argparse.Namespace:
+    """Read the command line: ``--json`` for the last line alone; ``--rounds`` and ``--large`` where there are such."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print nothing but the result's line of JSON")
     if rounds:
         parser.add_argument("--rounds", type=int, default=rounds, help="times that both run, in turn")
+    if large:
+        parser.add_argument("--large", action="store_true", help=large)
     return parser.parse_args()
 
 
@@ -54,6 +58,30 @@ def data_file(name: str) -> Path:
     if not path.exists():
         sys.exit(f"this benchmark needs {path}; set EMBTRAIN_DATA to the folder that holds {name}")
     return path
+
+
+def plain_text(name: str) -> Path:
+    """Return a compressed file of the data folder as a plain one, for programs that read nothing else."""
+    packed, plain = data_file(name), WORK / Path(name).stem
+    if not plain.exists():
+        WORK.mkdir(parents=True, exist_ok=True)
+        unfinished = plain.with_suffix(".unfinished")
+        with gzip.open(packed) as source, unfinished.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        unfinished.rename(plain)
+    return plain
+
+
+def glove_program(name: str) -> Path:
+    """Return a program of Stanford's GloVe, or say that it is missing and stop."""
+    folder = os.environ.get("GLOVE_HOME")
+    path = Path(folder or "GLOVE_HOME") / "build" / name
+    if not folder or not path.exists():
+        sys.exit(
+            f"this benchmark's peer is {path}; build https://github.com/stanfordnlp/GloVe by `make`, "
+            "and set GLOVE_HOME to its folder"
+        )
+    return path.absolute()
 
 
 def require(package: str) -> None:

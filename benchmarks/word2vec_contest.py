@@ -6,12 +6,9 @@ snapshot's row groups, gensim's reading its corpus file. Kernels are compiled, a
 
 from __future__ import annotations
 
-import gzip
-import shutil
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import harness
@@ -124,7 +121,7 @@ def train_gensim(model: dict[str, Any], seed: int) -> Entry:
     """Train with gensim from a plain file, its fastest way."""
     from gensim.models import Word2Vec
 
-    plain = _plain_text()
+    plain = harness.plain_text(CORPUS)
     peer = Word2Vec(
         vector_size=DIM,
         window=WINDOW,
@@ -164,17 +161,6 @@ def _compile(settings: Any) -> None:
     toy = Vocabulary(["a", "b"], np.array([1, 1]), np.ones(2), np.full(2, 0.5))
     block = Block(np.array([0, 1], np.int32), np.array([0, 2], np.int64))
     list(build_model(settings.model, toy, threads=THREADS, seed=1).train(block, lambda _: 0.1, 1))
-
-
-def _plain_text() -> Path:
-    plain = harness.WORK / "enwiki-100m.txt"
-    if not plain.exists():
-        harness.WORK.mkdir(parents=True, exist_ok=True)
-        unfinished = plain.with_suffix(".unfinished")
-        with gzip.open(harness.data_file(CORPUS)) as packed, unfinished.open("wb") as file:
-            shutil.copyfileobj(packed, file)
-        unfinished.rename(plain)
-    return plain
 
 
 def _quality(words: list[str], matrix: np.ndarray) -> dict[str, float]:
