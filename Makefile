@@ -41,6 +41,7 @@ benchmark: $(INSTALLED)  ## run every benchmark, side by side with its peer
 
 dist:  ## dist/embtrain.zip, for spark-submit --py-files: committed files only
 	@mkdir -p dist
+	@git diff --quiet HEAD -- pipelines jobs embtrain || echo "make: the changes that are not committed are left out" >&2
 	@git archive --format=zip --output dist/embtrain.zip HEAD pipelines jobs embtrain
 	@echo dist/embtrain.zip
 

@@ -16,14 +16,10 @@ from embtrain.config import SparkSettings
 from embtrain.errors import SetupError
 from pipelines.java import provide_java
 
-_LOGGING = Path(__file__).with_name("log4j2.properties").as_uri()
-
 # Of a session on this machine alone; a cluster and spark-submit bring their own.
 _LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
-    # On few cores the parallel collector costs less than the default one, which works beside the program.
-    "spark.driver.defaultJavaOptions": f'-XX:+UseParallelGC "-Dlog4j2.configurationFile={_LOGGING}"',
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
 }
@@ -75,12 +71,26 @@ def _start(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSessi
     builder = builder.master(master).config("spark.driver.memory", settings.driver_memory)
     if master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        builder = builder.config(map=_LOCAL)
+        builder = builder.config(map=_LOCAL).config("spark.driver.defaultJavaOptions", _java_options())
     try:
         return builder.getOrCreate()
     except (Py4JJavaError, PySparkRuntimeError) as error:
         reason = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else error
         raise SetupError(f"cannot start Spark with the master {master}: {reason}; {_ADVICE}") from None
+
+
+def _java_options() -> str:
+    # On few cores the parallel collector costs less than the default one, which works beside the program.
+    return f'-XX:+UseParallelGC "-Dlog4j2.configurationFile={_logging_file(Path(__file__))}"'
+
+
+def _logging_file(module: Path) -> str:
+    """Return the address of log4j2.properties beside a module; within a zip, which Java reads as well, a jar's."""
+    file = module.absolute().with_name("log4j2.properties")
+    for folder in file.parents:
+        if folder.is_file():
+            return f"jar:{folder.as_uri()}!/{file.relative_to(folder).as_posix()}"
+    return file.as_uri()
 
 
 def _require_master(master: str) -> None:

@@ -25,6 +25,7 @@ from embtrain.schema import Table
 from embtrain.storage import Location
 from pipelines.progress import reported
 from pipelines.sources import literal
+from pipelines.workers import explained_worker_errors
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def _find(location: Location, table: Table, prefix: str) -> StoredTable | None:
 
 def _write(folder: Location, stage: Stage, version: str, made_from: dict[str, Any]) -> Manifest:
     try:
-        with reported(SparkSession.active().sparkContext, stage.table.name):
+        with reported(SparkSession.active().sparkContext, stage.table.name), explained_worker_errors():
             stage.build().write.options(compression="zstd", **stage.options).parquet(folder.for_spark)
         manifest = _describe(folder, stage, version, made_from)
         stage.check(manifest)

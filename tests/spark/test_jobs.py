@@ -55,6 +55,18 @@ def test_spark_submit_runs_what_is_in_the_zip(tmp_path, conf):
     assert manifest.embtrain_version == "9.9.9"
 
 
+def test_make_dist_zips_the_committed_files_of_the_packages(tmp_path):
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", f"file://{ROOT}", tmp_path / "clone"], check=True)
+    subprocess.run(["make", "dist"], cwd=tmp_path / "clone", check=True, capture_output=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "pipelines", "jobs", "embtrain"], cwd=tmp_path / "clone", capture_output=True, check=True
+    )
+    with zipfile.ZipFile(tmp_path / "clone" / "dist" / "embtrain.zip") as archive:
+        files = {name for name in archive.namelist() if not name.endswith("/")}
+    assert files == set(listed.stdout.decode().split())
+    assert "pipelines/log4j2.properties" in files
+
+
 def test_what_the_user_can_put_right_is_one_sentence_and_exit_code_2(conf, capsys):
     assert prepare_snapshot.main(["--conf", str(conf), "vocabulary.min_cuont=2"]) == 2
     error = capsys.readouterr().err

@@ -48,6 +48,12 @@ def test_of_a_local_session_only_errors_are_shown():
     assert lines[0].endswith("ERROR test: an error of Spark")
 
 
+def test_the_file_that_says_how_to_log_is_found_in_a_zip_too(tmp_path):
+    (tmp_path / "embtrain.zip").touch()
+    found = session._logging_file(tmp_path / "embtrain.zip" / "pipelines" / "session.py")
+    assert found == f"jar:file://{tmp_path}/embtrain.zip!/pipelines/log4j2.properties"
+
+
 @pytest.mark.parametrize("master", ["local[many]", "foo", "http://host:7077", "yarn-cluster"])
 def test_a_master_that_spark_does_not_know_is_said_in_one_sentence(master, monkeypatch):
     monkeypatch.setenv("SPARK_MASTER", master)

@@ -1,0 +1,156 @@
+"""A standalone Spark cluster on this machine, as its documentation starts one; and what a bare machine of it has."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+import venv
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+import pyspark
+
+from pipelines.java import provide_java
+
+ROOT = Path(__file__).parents[1]
+SPARK_HOME = Path(pyspark.__file__).parent
+
+# docs/clusters.md: what Python must have where tasks run, and where the job is started; and what these need in turn.
+FOR_EXECUTORS = ("numpy", "pyarrow", "pydantic", "PyYAML")
+FOR_THE_DRIVER = (*FOR_EXECUTORS, "pandas")
+_WITH_THEM = {
+    "pydantic": ("annotated-types", "pydantic-core", "typing-extensions", "typing-inspection"),
+    "pandas": ("python-dateutil", "pytz", "six", "tzdata"),
+}
+
+_STARTED_WITHIN_SECONDS = 120
+
+
+def environment(**variables):
+    """Return this process's variables without those of Spark and Python, and with what makes Java start quickly."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "PYTHON"))}
+    small = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m", "JAVA_HOME": str(provide_java())}
+    return kept | small | {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"} | variables
+
+
+def zip_packages(path):
+    """Zip the packages as `make dist` does, but as they are in the working tree."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for package in ("embtrain", "pipelines", "jobs"):
+            for source in sorted((ROOT / package).rglob("*")):
+                if source.is_file() and "__pycache__" not in source.parts:
+                    archive.write(source, source.relative_to(ROOT))
+    return path
+
+
+def bare_python(folder, packages):
+    """Make an environment with some packages, and neither embtrain nor pyspark; return its Python."""
+    venv.create(folder, symlinks=True)
+    (target,) = folder.glob("lib/python*/site-packages")
+    for name in (*packages, *(name for package in packages for name in _WITH_THEM.get(package, ()))):
+        package = metadata.distribution(name)
+        for entry in {file.parts[0] for file in package.files if file.parts[0] not in {"..", "__pycache__"}}:
+            (target / entry).symlink_to(package.locate_file(entry))
+    return folder / "bin" / "python"
+
+
+def spark_home(folder):
+    """Link what pip installed into a folder: `local-cluster` writes beside it, whatever it is told."""
+    folder.mkdir()
+    for entry in SPARK_HOME.iterdir():
+        (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A master that can be reached, and the processes of its workers."""
+
+    master: str
+    workers: list[psutil.Process]
+
+    def executors(self):
+        """Return the processes that run tasks at the moment."""
+        children = [child for worker in self.workers for child in worker.children(recursive=True)]
+        return [child for child in children if any("CoarseGrainedExecutorBackend" in word for word in words_of(child))]
+
+
+def words_of(process):
+    """Return a process's command line; nothing for one that has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@contextmanager
+def standalone_cluster(folder, num_workers=2):
+    """Start a master and workers of one core each, and end them with the block."""
+    port, ui_port = free_port(), free_port()
+    master, ui = f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}/json/"
+    started = [daemon(folder, "master.Master", "--port", port, "--webui-port", ui_port)]
+    try:
+        wait_for(lambda: state(ui) is not None, started)
+        for number in range(num_workers):
+            work = folder / f"worker-{number}"
+            sizes = ("--cores", 1, "--memory", "1g", "--work-dir", work, "--webui-port", 0)
+            started.append(daemon(folder, "worker.Worker", *sizes, master))
+        wait_for(lambda: state(ui)["aliveworkers"] == num_workers, started)
+        yield Cluster(master, [psutil.Process(process.pid) for process in started[1:]])
+    finally:
+        for process in reversed(started):
+            process.terminate()
+        for process in started:
+            process.wait()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def daemon(folder, name, *options):
+    command = [SPARK_HOME / "bin" / "spark-class", f"org.apache.spark.deploy.{name}", "--host", "127.0.0.1", *options]
+    with (folder / "daemons.log").open("ab") as log:
+        return subprocess.Popen([str(word) for word in command], env=environment(), stdout=log, stderr=log)
+
+
+def state(ui):
+    """Return what the master says of itself; None until it answers."""
+    try:
+        with urllib.request.urlopen(ui, timeout=5) as answer:  # noqa: S310 - an address of this machine
+            return json.load(answer)
+    except OSError:
+        return None
+
+
+def wait_for(condition, processes):
+    """Wait until a condition holds of processes that all stay alive."""
+    deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
+    while not condition():
+        assert all(process.poll() is None for process in processes), "a daemon of the cluster has ended"
+        assert time.monotonic() < deadline, "the cluster does not come up"
+        time.sleep(0.1)
+
+
+def submit(folder, master, packages, arguments, **variables):
+    """Start the job that prepares a snapshot, from a folder in which nothing is but the job."""
+    job = shutil.copy(ROOT / "jobs" / "prepare_snapshot.py", folder)
+    command = [SPARK_HOME / "bin" / "spark-submit", "--master", master, "--py-files", packages]
+    command += ["--driver-memory", "900m", "--executor-memory", "900m", job, *arguments]
+    return subprocess.Popen(
+        [str(word) for word in command],
+        cwd=folder,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )

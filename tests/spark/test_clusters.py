@@ -1,0 +1,147 @@
+"""On clusters: the tables of local mode, bit for bit, also when a machine fails."""
+
+import os
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster import FOR_EXECUTORS, FOR_THE_DRIVER, bare_python, spark_home, standalone_cluster, submit, zip_packages
+from embtrain.manifest import Snapshot
+from embtrain.settings import load_settings
+from pipelines.prepare import prepare
+
+pytestmark = pytest.mark.spark
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines(seed):
+    """Yield sentences of frequent and rare words, English and Korean, with a byte here and there that is no UTF-8."""
+    choose = random.Random(seed)
+    for number in range(4000):
+        words = [f"word{int(choose.paretovariate(0.8))}" for _ in range(choose.randrange(1, 30))]
+        yield " ".join([*words, "낱말"]).encode() + (b" \xff.\n" if number % 500 == 0 else b".\n")
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory):
+    """Give a run file that names no snapshot: each run says its own."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for seed in range(3):
+        (folder / f"{seed}.txt").write_bytes(b"".join(lines(seed)))
+    path = folder / "run.yaml"
+    path.write_text(
+        f"name: cluster\nsnapshot: absent\ncorpus: {{paths: [{folder}/*.txt], held_out: 0.05}}\n"
+        "vocabulary: {min_count: 2}\nspark: {partitions: 3}\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    return zip_packages(tmp_path_factory.mktemp("dist") / "embtrain.zip")
+
+
+@pytest.fixture(scope="module")
+def pythons(tmp_path_factory):
+    """Give Pythons that have what the documentation asks for, and no more: the zip is all that they see of embtrain."""
+    executors = bare_python(tmp_path_factory.mktemp("executors"), FOR_EXECUTORS)
+    driver = bare_python(tmp_path_factory.mktemp("driver"), FOR_THE_DRIVER)
+    return {"PYSPARK_PYTHON": str(executors), "PYSPARK_DRIVER_PYTHON": str(driver)}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with standalone_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def local(spark, conf, tmp_path_factory):
+    """Give the tables of a run on this machine, from the checkout."""
+    folder = tmp_path_factory.mktemp("local") / "snapshot"
+    prepare(spark, load_settings(conf, [f"snapshot={folder}"]))
+    return files_of(folder)
+
+
+def files_of(folder):
+    """Return each file of a snapshot's tables, by table, fingerprint and number: all bytes that stand for rows.
+
+    The footer is left out. It lists a column's encodings in an order that Java's memory addresses decide.
+    """
+    return {
+        (table, location.rpartition("-")[0], path.name.split("-")[1]): without_footer(path.read_bytes())
+        for table, location in Snapshot.open(str(folder)).tables.items()
+        for path in (folder / location).glob("*.parquet")
+    }
+
+
+def without_footer(parquet):
+    return parquet[: -8 - int.from_bytes(parquet[-8:-4], "little")]
+
+
+@pytest.fixture(scope="module")
+def start(conf, packages, pythons):
+    """Give a function that submits the job to a master; job and snapshot lie in a folder."""
+
+    def start(folder, master, **variables):
+        return submit(
+            folder, master, packages, ["--conf", conf, f"snapshot={folder / 'snapshot'}"], **pythons, **variables
+        )
+
+    return start
+
+
+def wait(run):
+    """Wait for a run to end well; return what it printed."""
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    return output
+
+
+@pytest.fixture(scope="module")
+def on_cluster(cluster, start, tmp_path_factory):
+    """Give the folder of a job that was killed as it wrote the vocabulary, and what it printed the second time."""
+    folder = tmp_path_factory.mktemp("on-cluster")
+    run = start(folder, cluster.master)
+    wait_until_written(run, folder, "vocabulary")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    return folder, wait(start(folder, cluster.master))
+
+
+def test_machines_that_have_nothing_but_the_zip_give_the_tables_of_local_mode(on_cluster, local):
+    folder, _ = on_cluster
+    assert files_of(folder / "snapshot") == local
+
+
+def test_a_job_that_was_killed_goes_on_after_the_last_table_that_it_finished(on_cluster):
+    _, output = on_cluster
+    stages = re.findall(r"^(\w+) +(unchanged, skipped)?", output, re.MULTILINE)
+    made = {table: not skipped for table, skipped in stages if table in {"sentences", "vocabulary", "sequences"}}
+    assert made == {"sentences": False, "vocabulary": True, "sequences": True}
+
+
+def test_an_executor_that_is_killed_while_it_writes_costs_time_and_nothing_else(cluster, local, start, tmp_path):
+    run = start(tmp_path, cluster.master)
+    wait_until_written(run, tmp_path, "sentences")
+    cluster.executors()[0].kill()
+    assert "Lost executor" in wait(run)
+    assert files_of(tmp_path / "snapshot") == local
+
+
+def test_local_cluster_gives_the_tables_of_local_mode(local, start, tmp_path):
+    home = spark_home(tmp_path / "spark")
+    wait(start(tmp_path, "local-cluster[2,1,1024]", SPARK_HOME=str(home)))
+    assert files_of(tmp_path / "snapshot") == local
+
+
+def wait_until_written(run, folder, table):
+    """Wait until a task has begun to write a table."""
+    while not any((folder / "snapshot").glob(f"{table}-*/_temporary/0/_temporary/attempt*")):
+        assert run.poll() is None, "the run ended too soon"
+        time.sleep(0.005)
