@@ -1,7 +1,8 @@
 """Delete from a snapshot's folder what its ``snapshot.json`` no longer names.
 
-There are tables of earlier settings, and what runs left that were killed. Finished tables that are newer than
-``snapshot.json`` stay: they are of a run that has not come to its end, and the next one goes on from them.
+There are tables of earlier settings, and what runs left that were killed. What stays: tables from which the named ones
+were made, or the next run would make them again; and finished tables that are newer than ``snapshot.json``: they are of
+a run that has not come to its end, and the next one goes on from them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 from pyarrow import fs
 
 from embtrain.lease import held
-from embtrain.manifest import MANIFEST, SNAPSHOT, Snapshot
+from embtrain.manifest import MANIFEST, SNAPSHOT, Manifest, Snapshot, read_manifest
 from embtrain.storage import UNFINISHED, Location
 
 # Nothing in the folder is touched but tables' folders, named table-fingerprint-attempt, and what a run that was killed
@@ -66,28 +67,39 @@ def prune(location: str, *, dry_run: bool = False) -> list[Leftover]:
 
 
 def _leftovers(snapshot: Snapshot) -> Iterator[Leftover]:
-    location, named = snapshot.location, set(snapshot.tables.values())
-    committed = _modified(location / SNAPSHOT) or 0
-    for info in location.filesystem.get_file_info(fs.FileSelector(location.path)):
-        place = location / info.base_name
-        if info.type == fs.FileType.Directory and _TABLE_FOLDER.fullmatch(info.base_name):
-            if info.base_name not in named:
-                yield Leftover(place, _bytes_below(place), _state(place, committed))
-        elif info.type == fs.FileType.File and _UNFINISHED_FILE.fullmatch(info.base_name):
-            yield Leftover(place, info.size, "unfinished")
+    location = snapshot.location
+    entries = location.filesystem.get_file_info(fs.FileSelector(location.path))
+    folders = [info.base_name for info in entries if info.type == fs.FileType.Directory]
+    manifests = {name: read_manifest(location / name) for name in folders if _TABLE_FOLDER.fullmatch(name)}
+    wanted = _wanted(snapshot, manifests)
+    committed = _modified(location / SNAPSHOT)
+    for name in manifests.keys() - wanted:
+        folder, manifest = location / name, manifests[name]
+        newer = manifest and _modified(folder / MANIFEST) > committed
+        yield Leftover(folder, _bytes_below(folder), "newer" if newer else "earlier" if manifest else "unfinished")
+    for info in entries:
+        if info.type == fs.FileType.File and _UNFINISHED_FILE.fullmatch(info.base_name):
+            yield Leftover(location / info.base_name, info.size, "unfinished")
 
 
-def _state(folder: Location, committed: int) -> State:
-    finished = _modified(folder / MANIFEST)
-    if finished is None:
-        return "unfinished"
-    return "newer" if finished > committed else "earlier"
+def _wanted(snapshot: Snapshot, manifests: dict[str, Manifest | None]) -> set[str]:
+    """Name the folders of the snapshot's tables, and of the tables that these were made from."""
+    by_fingerprint = {manifest.fingerprint: name for name, manifest in manifests.items() if manifest}
+    wanted: set[str] = set()
+    waiting = list(snapshot.tables.values())
+    while waiting:
+        name = waiting.pop()
+        wanted.add(name)
+        manifest = manifests.get(name)
+        inputs = manifest.made_from.get("inputs", {}).values() if manifest else ()
+        made_from = {by_fingerprint[value] for value in inputs if isinstance(value, str) and value in by_fingerprint}
+        waiting += made_from - wanted
+    return wanted
 
 
-def _modified(file: Location) -> int | None:
-    """Return when a file was written, in nanoseconds since 1970; None where there is none."""
-    info = file.filesystem.get_file_info(file.path)
-    return None if info.type == fs.FileType.NotFound else info.mtime_ns
+def _modified(file: Location) -> int:
+    """Return when a file was written, in nanoseconds since 1970."""
+    return int(file.filesystem.get_file_info(file.path).mtime_ns)
 
 
 def _bytes_below(folder: Location) -> int:

@@ -1,11 +1,15 @@
 """Tables written once and as a whole, also when several runs are at it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from embtrain.config import Settings
 from embtrain.errors import CorpusError
-from embtrain.manifest import MANIFEST
-from embtrain.schema import VOCABULARY
+from embtrain.manifest import MANIFEST, Snapshot
+from embtrain.schema import SEQUENCES, VOCABULARY
 from embtrain.storage import Location
+from pipelines.prepare import prepare
 from pipelines.store import Stage, provide
 
 pytestmark = pytest.mark.spark
@@ -36,6 +40,22 @@ def test_a_table_that_is_made_twice_at_once_is_there_twice_and_either_will_do(sp
     assert len({table.folder_name for table in made}) == 2
     assert [table.frame(spark).collect() for table in made] == [frame.collect()] * 2
     assert provide(location, stage(lambda: pytest.fail("made again"))).folder_name in {t.folder_name for t in made}
+
+
+def test_two_runs_that_prepare_a_snapshot_at_once_do_not_disturb_each_other(spark, tmp_path):
+    (tmp_path / "corpus.txt").write_text("one two three\none two\nthree one\n")
+    settings = Settings(
+        name="twice",
+        snapshot=str(tmp_path / "snapshot"),
+        corpus={"paths": [str(tmp_path / "corpus.txt")], "held_out": 0},
+        vocabulary={"min_count": 1},
+        spark={"partitions": 1},
+    )
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(prepare, spark, settings) for _ in range(2)]
+        snapshots = [run.result() for run in runs]
+    assert Snapshot.open(settings.snapshot_location) in snapshots
+    assert [snapshot.table(SEQUENCES)[1].rows for snapshot in snapshots] == [3, 3]
 
 
 def test_a_run_that_fails_leaves_the_table_of_another_alone(spark, frame, tmp_path):

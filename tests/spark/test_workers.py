@@ -28,7 +28,10 @@ def test_a_module_that_executors_lack_is_said_in_one_sentence(spark, module, adv
 
 
 def test_a_package_that_the_driver_lacks_is_said_in_one_sentence():
-    error = PySparkImportError("PACKAGE_NOT_INSTALLED", {"package_name": "Pandas", "minimum_version": "2.2.0"})
+    error = PySparkImportError(
+        errorClass="PACKAGE_NOT_INSTALLED",
+        messageParameters={"package_name": "Pandas", "minimum_version": "2.2.0"},
+    )
     expected = r"driver lacks a package: .*Pandas >= 2\.2\.0"
     with pytest.raises(SetupError, match=expected), explained_worker_errors():
         raise error

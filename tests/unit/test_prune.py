@@ -10,9 +10,10 @@ from corpora import two_topics
 from embtrain.cli import main
 from embtrain.errors import SetupError, SnapshotError
 from embtrain.lease import held
-from embtrain.manifest import MANIFEST, SNAPSHOT, Snapshot
+from embtrain.manifest import MANIFEST, SNAPSHOT, Manifest, Snapshot, fingerprint, write_manifest
 from embtrain.prune import prune
 from embtrain.schema import SEQUENCES, VOCABULARY
+from embtrain.storage import Location
 
 SUPERSEDED = "vocabulary-0123456789ab-cdef01"
 HALF_WRITTEN = "sequences-0123456789ab-cdef02"
@@ -65,6 +66,19 @@ def test_a_table_that_was_finished_after_the_snapshot_stays(snapshot):
     os.utime(snapshot / SUPERSEDED / MANIFEST, (later, later))
     assert states(prune(str(snapshot)))[SUPERSEDED] == "newer"
     assert (snapshot / SUPERSEDED / MANIFEST).exists()
+
+
+def test_what_the_tables_were_made_from_stays(tmp_path):
+    location = Location.of(tmp_path)
+    sources = {"sentences": None, "joined": "sentences", "vocabulary": "joined", "old": "sentences"}
+    folders = {name: f"{name}-{fingerprint(name=name)}-000001" for name in sources}
+    for name, source in sources.items():
+        (tmp_path / folders[name]).mkdir()
+        inputs = {"sentences": fingerprint(name=source)} if source else {"files": [{"path": "a.txt"}]}
+        manifest = Manifest(name, fingerprint(name=name), rows=0, parts=[], made_from={"inputs": inputs})
+        write_manifest(location / folders[name], manifest)
+    Snapshot(location, {"vocabulary": folders["vocabulary"]}).commit()
+    assert states(prune(str(tmp_path))) == {folders["old"]: "earlier"}
 
 
 def test_what_is_no_table_is_left_alone(snapshot):
