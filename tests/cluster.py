@@ -23,10 +23,11 @@ ROOT = Path(__file__).parents[1]
 SPARK_HOME = Path(pyspark.__file__).parent
 
 # docs/clusters.md: what Python must have where tasks run, and where the job is started; and what these need in turn.
-FOR_EXECUTORS = ("numpy", "pyarrow", "pydantic", "PyYAML")
+FOR_EXECUTORS = ("numpy", "pyarrow", "pydantic", "PyYAML", "numba")
 FOR_THE_DRIVER = (*FOR_EXECUTORS, "pandas")
 _WITH_THEM = {
     "pydantic": ("annotated-types", "pydantic-core", "typing-extensions", "typing-inspection"),
+    "numba": ("llvmlite",),
     "pandas": ("python-dateutil", "pytz", "six", "tzdata"),
 }
 
@@ -141,16 +142,16 @@ def wait_for(condition, processes):
 
 
 def submit(folder, master, packages, arguments, **variables):
-    """Start the job that prepares a snapshot, from a folder in which nothing is but the job."""
+    """Start the job that prepares a snapshot, from a folder of its own; what it prints goes to ``job.log`` there."""
     job = shutil.copy(ROOT / "jobs" / "prepare_snapshot.py", folder)
     command = [SPARK_HOME / "bin" / "spark-submit", "--master", master, "--py-files", packages]
     command += ["--driver-memory", "900m", "--executor-memory", "900m", job, *arguments]
-    return subprocess.Popen(
-        [str(word) for word in command],
-        cwd=folder,
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    with (folder / "job.log").open("w", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [str(word) for word in command],
+            cwd=folder,
+            env=environment(**variables),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )

@@ -5,24 +5,25 @@ import random
 import re
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from cluster import FOR_EXECUTORS, FOR_THE_DRIVER, bare_python, spark_home, standalone_cluster, submit, zip_packages
+from embtrain.config import FurtherTable
 from embtrain.manifest import Snapshot
 from embtrain.settings import load_settings
 from pipelines.prepare import prepare
 
 pytestmark = pytest.mark.spark
 
-ROOT = Path(__file__).parents[2]
-
 
 def lines(seed):
     """Yield sentences of frequent and rare words, English and Korean, with a byte here and there that is no UTF-8."""
     choose = random.Random(seed)
-    for number in range(4000):
+    for number in range(3000):
         words = [f"word{int(choose.paretovariate(0.8))}" for _ in range(choose.randrange(1, 30))]
         yield " ".join([*words, "낱말"]).encode() + (b" \xff.\n" if number % 500 == 0 else b".\n")
 
@@ -36,7 +37,7 @@ def conf(tmp_path_factory):
     path = folder / "run.yaml"
     path.write_text(
         f"name: cluster\nsnapshot: absent\ncorpus: {{paths: [{folder}/*.txt], held_out: 0.05}}\n"
-        "vocabulary: {min_count: 2}\nspark: {partitions: 3}\n"
+        f"vocabulary: {{min_count: 2}}\nspark: {{partitions: 3}}\ntables: [{', '.join(get_args(FurtherTable))}]\n"
     )
     return path
 
@@ -96,52 +97,59 @@ def start(conf, packages, pythons):
     return start
 
 
-def wait(run):
+def wait(run, folder):
     """Wait for a run to end well; return what it printed."""
-    output, _ = run.communicate(timeout=300)
+    run.wait(timeout=300)
+    output = (folder / "job.log").read_text(encoding="utf-8")
     assert run.returncode == 0, output
     return output
 
 
+@dataclass(frozen=True)
+class TwoRuns:
+    """A snapshot, and what the two runs printed that made it."""
+
+    snapshot: Path
+    first: str
+    second: str
+
+
 @pytest.fixture(scope="module")
 def on_cluster(cluster, start, tmp_path_factory):
-    """Give the folder of a job that was killed as it wrote the vocabulary, and what it printed the second time."""
+    """Kill an executor that writes sentences, kill the job when it writes the vocabulary, and start it again."""
     folder = tmp_path_factory.mktemp("on-cluster")
     run = start(folder, cluster.master)
+    wait_until_written(run, folder, "sentences")
+    cluster.executors()[0].kill()
     wait_until_written(run, folder, "vocabulary")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    return folder, wait(start(folder, cluster.master))
-
-
-def test_machines_that_have_nothing_but_the_zip_give_the_tables_of_local_mode(on_cluster, local):
-    folder, _ = on_cluster
-    assert files_of(folder / "snapshot") == local
-
-
-def test_a_job_that_was_killed_goes_on_after_the_last_table_that_it_finished(on_cluster):
-    _, output = on_cluster
-    stages = re.findall(r"^(\w+) +(unchanged, skipped)?", output, re.MULTILINE)
-    made = {table: not skipped for table, skipped in stages if table in {"sentences", "vocabulary", "sequences"}}
-    assert made == {"sentences": False, "vocabulary": True, "sequences": True}
-
-
-def test_an_executor_that_is_killed_while_it_writes_costs_time_and_nothing_else(cluster, local, start, tmp_path):
-    run = start(tmp_path, cluster.master)
-    wait_until_written(run, tmp_path, "sentences")
-    cluster.executors()[0].kill()
-    assert "Lost executor" in wait(run)
-    assert files_of(tmp_path / "snapshot") == local
-
-
-def test_local_cluster_gives_the_tables_of_local_mode(local, start, tmp_path):
-    home = spark_home(tmp_path / "spark")
-    wait(start(tmp_path, "local-cluster[2,1,1024]", SPARK_HOME=str(home)))
-    assert files_of(tmp_path / "snapshot") == local
+    first = (folder / "job.log").read_text(encoding="utf-8")
+    return TwoRuns(folder / "snapshot", first, wait(start(folder, cluster.master), folder))
 
 
 def wait_until_written(run, folder, table):
     """Wait until a task has begun to write a table."""
     while not any((folder / "snapshot").glob(f"{table}-*/_temporary/0/_temporary/attempt*")):
-        assert run.poll() is None, "the run ended too soon"
+        assert run.poll() is None, (folder / "job.log").read_text(encoding="utf-8")
         time.sleep(0.005)
+
+
+def test_machines_that_have_nothing_but_the_zip_give_the_tables_of_local_mode(on_cluster, local):
+    assert files_of(on_cluster.snapshot) == local
+
+
+def test_an_executor_that_is_killed_while_it_writes_costs_time_alone(on_cluster):
+    assert "Lost executor" in on_cluster.first
+    assert re.search(r"^sentences +read ", on_cluster.first, re.MULTILINE)
+
+
+def test_a_job_that_was_killed_goes_on_after_the_last_table_that_it_finished(on_cluster):
+    assert re.search(r"^sentences +unchanged, skipped", on_cluster.second, re.MULTILINE)
+    assert re.search(r"^vocabulary +read ", on_cluster.second, re.MULTILINE)
+
+
+def test_local_cluster_gives_the_tables_of_local_mode(local, start, tmp_path):
+    home = spark_home(tmp_path / "spark")
+    wait(start(tmp_path, "local-cluster[2,1,1024]", SPARK_HOME=str(home)), tmp_path)
+    assert files_of(tmp_path / "snapshot") == local
