@@ -1,7 +1,7 @@
 """Settings of a run: what each is called, its default, its unit and its bounds.
 
-This is the one place where defaults live. A run file under ``conf/`` says only what differs from
-them; ``embtrain.settings`` reads it.
+This is the one place where defaults live, with ``embtrain.model_settings``, the part for models. A run file under
+``conf/`` says only what differs from them; ``embtrain.settings`` reads it.
 """
 
 from __future__ import annotations
@@ -9,37 +9,38 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import fields
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
+from embtrain.model_settings import CbowSettings, GloveSettings, ModelSettings, SgnsSettings, WindowedModel
+from embtrain.section import Count, Fraction, Integer, Number, Section, Token
 from embtrain.text import TextRules
 from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech
 
-
-def _no_boolean(value: Any) -> Any:
-    """Refuse true and false, which pydantic takes for 1 and 0."""
-    if isinstance(value, bool):
-        raise PydanticCustomError("number", "Input should be a number")
-    return value
-
-
-Integer = Annotated[int, BeforeValidator(_no_boolean)]
-Number = Annotated[float, BeforeValidator(_no_boolean)]
-Fraction = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_boolean)]
-Token = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
-
+__all__ = [
+    "CbowSettings",
+    "CooccurrenceSettings",
+    "CorpusSettings",
+    "EvaluateSettings",
+    "FurtherTable",
+    "GloveSettings",
+    "ModelSettings",
+    "PhrasesSettings",
+    "Section",
+    "Settings",
+    "SgnsSettings",
+    "SparkSettings",
+    "SubwordSettings",
+    "TrackSettings",
+    "TrainSettings",
+    "UnigramSettings",
+    "VocabularySettings",
+    "WindowedModel",
+]
 
 # Tables that not every model needs.
 FurtherTable = Literal["subwords", "characters", "document_terms", "cooccurrence"]
-
-
-class Section(BaseModel):
-    """A group of settings. Unknown keys are refused, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class CorpusSettings(Section):
@@ -137,9 +138,9 @@ class VocabularySettings(Section):
     """Occurrences below which a token is left out."""
     max_size: Integer = Field(5_000_000, ge=1)
     """At most so many tokens, the most frequent."""
-    always_keep: list[Token] = []
+    always_keep: list[Token] = Field([])
     """Tokens, spelled as the tokenizer leaves them, that are kept however rare they are, if they occur at all."""
-    always_drop: list[Token] = []
+    always_drop: list[Token] = Field([])
     """Tokens that are left out however frequent they are, such as stop words."""
 
     @model_validator(mode="after")
@@ -205,79 +206,13 @@ class SparkSettings(Section):
     """Partitions of the tables written. The same number on every cluster gives the same files."""
 
 
-class WindowedModel(Section):
-    """What skip-gram and CBOW share."""
-
-    dim: Integer = Field(100, ge=1, le=4096)
-    """Numbers per vector."""
-    window: Integer = Field(5, ge=1, le=1000)
-    """Tokens on each side of the center."""
-    dynamic_window: bool = True
-    """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
-    objective: Literal["negative_sampling", "softmax", "hierarchical_softmax"] = "negative_sampling"
-    """`negative_sampling`: a word against noise tokens. `softmax`: against all words, exactly; for small vocabularies.
-    `hierarchical_softmax`: by its path through a Huffman tree, as word2vec.c's `-hs 1`."""
-    num_negatives: Integer = Field(5, ge=1, le=100)
-    """Noise tokens against which each prediction is made. Only for `objective: negative_sampling`."""
-
-    @model_validator(mode="after")
-    def _negatives_are_sampled(self) -> WindowedModel:
-        if self.objective != "negative_sampling" and "num_negatives" in self.model_fields_set:
-            raise ValueError(
-                f"model.num_negatives does not apply to model.objective {self.objective}, which draws no negatives; "
-                "leave it out"
-            )
-        return self
-
-
-class SgnsSettings(WindowedModel):
-    """Skip-gram (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
-
-    type: Literal["sgns", "skipgram"] = "sgns"
-    """The model to train: `sgns` or `cbow`. `skipgram` is `sgns` by the name that suits every objective."""
-    learning_rate: Number = Field(0.025, gt=0, le=10)
-    """At the start; `train.final_learning_rate` is where it ends."""
-
-
-class CbowSettings(WindowedModel):
-    """Continuous bag of words (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
-
-    type: Literal["cbow"] = "cbow"
-    """The model to train: `sgns` or `cbow`."""
-    learning_rate: Number = Field(0.15, gt=0, le=10)
-    """At the start. `gradient: word2vec` takes longer steps, so that its default is 0.05, as in word2vec.c."""
-    gradient: Literal["corrected", "word2vec"] = "corrected"
-    """`corrected` divides each context row's step by their number, the true gradient of the mean (Irsoy et al.,
-    2020, arXiv 2012.15332). `word2vec` leaves the division out, as word2vec.c and gensim do."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_learning_rate(cls, values: Any) -> Any:
-        """Give the longer steps of word2vec's gradient a lower rate, unless the run file says one."""
-        if isinstance(values, dict) and values.get("gradient") == "word2vec":
-            return {"learning_rate": 0.05, **values}
-        return values
-
-    @model_validator(mode="after")
-    def _softmax_is_exact(self) -> CbowSettings:
-        if self.objective == "softmax" and self.gradient != "corrected":
-            raise ValueError(
-                "model.gradient word2vec does not apply to model.objective softmax, which has its own exact gradient; "
-                "leave it out"
-            )
-        return self
-
-
-ModelSettings = Annotated[SgnsSettings | CbowSettings, Field(discriminator="type")]
-
-
 class TrainSettings(Section):
     """The training loop."""
 
     epochs: Integer = Field(5, ge=1)
-    """Passes over the sequences."""
+    """Passes over the sequences; for `glove`, whose default is 25, over the co-occurrences."""
     final_learning_rate: Number = Field(1e-4, ge=0)
-    """The learning rate falls linearly to this over all epochs."""
+    """The learning rate falls linearly to this over all epochs. The default of `glove` is not to fall."""
     threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -293,9 +228,9 @@ class TrainSettings(Section):
 class EvaluateSettings(Section):
     """Files that the finished vectors are measured on."""
 
-    similarity: list[str] = []
+    similarity: list[str] = Field([])
     """Word pairs with human scores: `word<TAB>word<TAB>score` a line."""
-    analogy: list[str] = []
+    analogy: list[str] = Field([])
     """Questions as in word2vec's questions-words.txt: `: section` lines, and four words a line."""
     restrict_vocabulary: Integer = Field(30_000, ge=1)
     """Analogies are answered, and word pairs scored, among so many most frequent words."""
@@ -328,7 +263,7 @@ class Settings(Section):
     """Names the run, its snapshot, its checkpoint and its registered model."""
     snapshot: str | None = None
     """Folder of the tables. None: `snapshots/NAME`."""
-    tables: list[FurtherTable] = []
+    tables: list[FurtherTable] = Field([])
     """Tables to prepare besides those that the model needs."""
     corpus: CorpusSettings | None = None
     phrases: PhrasesSettings = PhrasesSettings()
@@ -350,6 +285,16 @@ class Settings(Section):
             return {**values, "model": {"type": SgnsSettings().type, **values["model"]}}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _default_training(cls, values: Any) -> Any:
+        """Let GloVe go on for longer, at a rate that AdaGrad alone lowers, unless the run file says otherwise."""
+        model, train = (values.get(key, {}) for key in ("model", "train")) if isinstance(values, dict) else ({}, {})
+        if not (isinstance(model, dict) and isinstance(train, dict) and model.get("type") == "glove"):
+            return values
+        rate = model.get("learning_rate", GloveSettings().learning_rate)
+        return {**values, "train": {"epochs": 25, "final_learning_rate": rate, **train}}
+
     @model_validator(mode="after")
     def _learning_rate_falls(self) -> Settings:
         if self.train.final_learning_rate > self.model.learning_rate:
@@ -358,6 +303,12 @@ class Settings(Section):
                 f"model.learning_rate ({self.model.learning_rate:g})"
             )
         return self
+
+    @property
+    def further_tables(self) -> list[FurtherTable]:
+        """Return the tables asked for, and those that the model needs, besides those of every snapshot."""
+        needed: list[FurtherTable] = ["cooccurrence"] if isinstance(self.model, GloveSettings) else []
+        return list(dict.fromkeys([*self.tables, *needed]))
 
     @property
     def snapshot_location(self) -> str:

@@ -51,9 +51,13 @@ class Group:
 
     def from_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Give every process the first one's array, in place, and return it."""
+        return self.from_rank(values, 0)
+
+    def from_rank(self, values: npt.NDArray[Any], rank: int) -> npt.NDArray[Any]:
+        """Give every process the array of the one with this rank, in place, and return it."""
         if self._collectives:
             with _others_alive():
-                self._collectives.broadcast(_as_tensor(values), src=0)
+                self._collectives.broadcast(_as_tensor(values), src=rank)
         return values
 
     def require_equal(self, what: str, value: object) -> None:

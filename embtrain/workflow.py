@@ -18,7 +18,7 @@ import numpy as np
 
 from embtrain import tracking
 from embtrain.checkpoint import Checkpoint, Position
-from embtrain.config import EvaluateSettings, Settings, TrackSettings
+from embtrain.config import EvaluateSettings, GloveSettings, Settings, TrackSettings
 from embtrain.data.sequences import SequenceTable
 from embtrain.data.source import Source
 from embtrain.data.vocabulary import Vocabulary
@@ -51,12 +51,19 @@ class Corpus:
     """Of the kind of the source's blocks."""
 
     @classmethod
-    def open(cls, snapshot: Snapshot, vocabulary: Vocabulary) -> Corpus:
-        """Read one row group of held-out text; sequences are read as they are trained on.
+    def open(cls, settings: Settings, snapshot: Snapshot, vocabulary: Vocabulary, group: Group) -> Corpus:
+        """Open what the model trains on: cells in tiles, or sequences and one row group of held-out text.
 
         Raises:
             SnapshotError: if a table is absent or damaged.
+            SetupError: if the cells find no room on the disk.
         """
+        if isinstance(settings.model, GloveSettings):
+            from embtrain.data.tiles import TiledCells  # noqa: PLC0415 - loads numba
+
+            folder = Path(settings.checkpoint_location)
+            cells = TiledCells(snapshot, len(vocabulary), folder, seed=settings.train.seed, group=group)
+            return cls(snapshot, vocabulary, cells, None)
         held_out = SequenceTable(snapshot, len(vocabulary), HELD_OUT)
         return cls(
             snapshot,
@@ -81,9 +88,9 @@ def train(settings: Settings) -> str | None:
         group.require_equal("snapshot", snapshot.fingerprint)
         group.require_equal("configuration", settings.model_dump(include={"model", "train"}))
         _check_evaluation_files(settings.evaluate)
-        checkpoint = _checkpoint(settings, snapshot)
+        checkpoint = _checkpoint(settings, snapshot, group)
         with checkpoint.held() if group.is_first else nullcontext():
-            corpus = Corpus.open(snapshot, vocabulary)
+            corpus = Corpus.open(settings, snapshot, vocabulary, group)
             threads = _threads(settings, group)
             model = build_model(
                 settings.model, vocabulary, threads=threads, seed=settings.train.seed, device=settings.train.device
@@ -145,10 +152,19 @@ def _threads(settings: Settings, group: Group) -> int:
     return settings.train.threads or max(1, available // group.local_world_size)
 
 
-def _checkpoint(settings: Settings, snapshot: Snapshot) -> Checkpoint:
-    """Return the run's checkpoint, which belongs to this snapshot, model and schedule."""
+def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group) -> Checkpoint:
+    """Return the run's checkpoint, which belongs to this snapshot, model and schedule.
+
+    GloVe's belongs to a number of processes too: by it the cells are dealt out.
+    """
     schedule = settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"})
-    belongs_to = {"snapshot": snapshot.fingerprint, "model": settings.model.model_dump(), "schedule": schedule}
+    belongs_to: dict[str, Any] = {
+        "snapshot": snapshot.fingerprint,
+        "model": settings.model.model_dump(),
+        "schedule": schedule,
+    }
+    if isinstance(settings.model, GloveSettings):
+        belongs_to["number of processes"] = group.world_size
     return Checkpoint(Path(settings.checkpoint_location), belongs_to)
 
 

@@ -80,7 +80,7 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
         ),
     }
     with explained_read_errors():
-        asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
+        asked_for = [provide(location, further[name]()) for name in settings.further_tables]
     stored = (sentences, dropped, *([phrases] if phrases else []), vocabulary, unigram, sequences, held_out, *asked_for)
     snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored})
     snapshot.commit()

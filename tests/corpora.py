@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embtrain.manifest import Manifest, Snapshot, fingerprint, read_parts, write_manifest
-from embtrain.schema import HELD_OUT, SEQUENCES, UNIGRAM, VOCABULARY
+from embtrain.schema import COOCCURRENCE, HELD_OUT, SEQUENCES, UNIGRAM, VOCABULARY
 from embtrain.storage import Location
 
 WORDS_PER_TOPIC = 12
@@ -29,14 +29,40 @@ def write_snapshot(folder, sequences, tokens, *, rows_per_group=50, held_out=())
     }
     snapshot = Snapshot(Location.of(folder), {table.name: f"{table.name}-toy" for table in tables})
     for table, columns in tables.items():
-        location = snapshot.location / snapshot.tables[table.name]
-        location.filesystem.create_dir(location.path)
-        rows = pa.table(columns, schema=table.arrow_schema)
-        pq.write_table(rows, f"{location.path}/part-0.parquet", row_group_size=rows_per_group)
-        manifest = Manifest(table.name, fingerprint(table=table.name), rows.num_rows, read_parts(location, table))
-        write_manifest(location, manifest)
+        write_table(snapshot, table, columns, rows_per_group)
     snapshot.commit()
     return snapshot
+
+
+def write_table(snapshot, table, columns, rows_per_group, **made_from):
+    """Write a table of a snapshot, to one file."""
+    location = snapshot.location / snapshot.tables[table.name]
+    location.filesystem.create_dir(location.path)
+    rows = pa.table(columns, schema=table.arrow_schema)
+    pq.write_table(rows, f"{location.path}/part-0.parquet", row_group_size=rows_per_group)
+    parts = read_parts(location, table)
+    manifest = Manifest(table.name, fingerprint(table=table.name), rows.num_rows, parts, made_from=made_from)
+    write_manifest(location, manifest)
+
+
+def with_cooccurrence(snapshot, stripes, *, context="symmetric", rows_per_group=5):
+    """Add a table of co-occurrences: ``(row, columns, weights)`` each; return the snapshot."""
+    snapshot.tables[COOCCURRENCE.name] = f"{COOCCURRENCE.name}-toy"
+    rows, columns, weights = zip(*stripes, strict=True) if stripes else ((), (), ())
+    arrays = [
+        pa.array(rows, pa.int32()),
+        pa.array(columns, pa.list_(pa.int32())),
+        pa.array(weights, pa.list_(pa.float32())),
+    ]
+    write_table(snapshot, COOCCURRENCE, arrays, rows_per_group, settings={"context": context})
+    snapshot.commit()
+    return snapshot
+
+
+def stripes_of(matrix):
+    """Return the rows of a matrix as stripes of its cells that are not 0, the last row first."""
+    found = [(row, np.flatnonzero(weights)) for row, weights in enumerate(matrix)]
+    return [(row, columns, matrix[row, columns]) for row, columns in reversed(found) if columns.size]
 
 
 def two_topics(folder, *, sentences=400, **options):
@@ -46,3 +72,14 @@ def two_topics(folder, *, sentences=400, **options):
     tokens = [f"{topic}{word}" for word in range(WORDS_PER_TOPIC) for topic in "ab"]
     held_out = max(2, sentences // 20)
     return write_snapshot(folder, topics[held_out:], tokens, held_out=topics[:held_out], **options)
+
+
+def counted_topics(folder, **options):
+    """Write the snapshot of :func:`two_topics` with how often two words share a sentence, and once more.
+
+    GloVe learns from cells that are there alone: without the once more it could not know that the topics are apart.
+    """
+    snapshot = two_topics(folder, **options)
+    rows = pq.read_table(f"{snapshot.location.path}/sequences-toy/part-0.parquet").column("ids").to_pylist()
+    counts = np.array([np.bincount(ids, minlength=2 * WORDS_PER_TOPIC) for ids in rows])
+    return with_cooccurrence(snapshot, stripes_of(counts.T @ counts + 1.0))

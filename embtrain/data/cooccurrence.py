@@ -40,6 +40,19 @@ class Row:
         return float(self.weights[place]) if found else 0.0
 
 
+def require_cooccurrence(snapshot: Snapshot) -> None:
+    """Refuse a snapshot without the table, which only some run files ask for.
+
+    Raises:
+        SnapshotError: saying how to ask for it.
+    """
+    if COOCCURRENCE.name not in snapshot.tables:
+        raise SnapshotError(
+            f"the snapshot {snapshot.location} has no table {COOCCURRENCE.name!r}; put `tables: [cooccurrence]` "
+            "into the run file, and run prepare again"
+        )
+
+
 def read_rows(snapshot: Snapshot, ids: Sequence[int]) -> dict[int, Row]:
     """Read the rows of some tokens; one that has no neighbour is left out.
 
@@ -48,11 +61,7 @@ def read_rows(snapshot: Snapshot, ids: Sequence[int]) -> dict[int, Row]:
     Raises:
         SnapshotError: if the snapshot has no such table, or a damaged one.
     """
-    if COOCCURRENCE.name not in snapshot.tables:
-        raise SnapshotError(
-            f"the snapshot {snapshot.location} has no table {COOCCURRENCE.name!r}; put `tables: [cooccurrence]` "
-            "into the run file, and run prepare again"
-        )
+    require_cooccurrence(snapshot)
     folder, manifest = snapshot.table(COOCCURRENCE)
     wanted = pa.array(ids, pa.int32())
     rows: dict[int, Row] = {}

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba.core import cgutils
 
 LANES = 16
@@ -30,6 +31,9 @@ INTS = ir.VectorType(INT32, LANES)
 # Sums may be reordered and a division may be a multiplication; NaN stays NaN, so that it can be found.
 RELAXED = ("reassoc", "nsz", "arcp", "contract")
 
+
+HAS_ESTIMATE = get_host_cpu_features().get("avx512f", False)
+"""Whether this processor estimates inverse roots. numba keeps kernels compiled for one kind of processor apart."""
 
 _MANTISSA_BITS = 23
 _SQRT_HALF_BITS = int(np.float32(math.sqrt(0.5)).view(np.int32))
@@ -120,6 +124,13 @@ def horizontal_sums(builder: ir.IRBuilder, vectors: Sequence[ir.Value | None]) -
     return vectors[0]
 
 
+def sum_of_lanes(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """Return the sum of a vector's lanes, a float32."""
+    name, signature = f"llvm.vector.reduce.fadd.v{LANES}f32", ir.FunctionType(FLOAT, [FLOAT, FLOATS])
+    function = cgutils.get_or_insert_function(builder.module, signature, name)
+    return builder.call(function, [FLOAT(0), x], fastmath=RELAXED)
+
+
 def _polynomial(builder: ir.IRBuilder, coefficients: Sequence[float], x: ir.Value) -> ir.Value:
     """Return the polynomial with the given coefficients, that of the highest power last, by Horner's rule."""
     *rest, highest = coefficients
@@ -163,6 +174,18 @@ def log(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     m = builder.bitcast(builder.add(mantissa, ints(_SQRT_HALF_BITS)), FLOATS)
     log_m = _polynomial(builder, _LOG1P, builder.fsub(m, floats(1)))
     return fma(builder, k, floats(math.log(2)), log_m)
+
+
+def inverse_root(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """Return 1 / sqrt(x) of a normal x > 0: to 6e-5 relative where the processor has an estimate of it.
+
+    AVX-512's takes a tenth of the time of a root and a division, which everything else would wait for.
+    """
+    if not HAS_ESTIMATE:
+        return builder.fdiv(floats(1), intrinsic_call(builder, "sqrt", x), flags=RELAXED)
+    signature = ir.FunctionType(FLOATS, [FLOATS, FLOATS, ir.IntType(LANES)])
+    estimate = cgutils.get_or_insert_function(builder.module, signature, "llvm.x86.avx512.rsqrt14.ps.512")
+    return builder.call(estimate, [x, floats(0), ir.IntType(LANES)(-1)])
 
 
 def clamp(builder: ir.IRBuilder, x: ir.Value, bound: float) -> ir.Value:

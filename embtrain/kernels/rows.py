@@ -49,7 +49,7 @@ def prefetch(_context, row, chunks):
     return signature, emit
 
 
-def _in_blocks(builder: ir.IRBuilder, chunks: ir.Value, emit: Callable[[list[ir.Value]], None]) -> None:
+def in_blocks(builder: ir.IRBuilder, chunks: ir.Value, emit: Callable[[list[ir.Value]], None]) -> None:
     """Emit code for eight chunks of a row at a time, by their offsets, and for each number that may be left over.
 
     So the rows are gone through once for every 128 numbers, with as many sums in registers: how many rows there
@@ -98,7 +98,7 @@ def sum_rows(_context, total, addresses, count, factor, chunks):
             for value, offset in zip(sums, offsets, strict=False):
                 lanes.store(builder, builder.fmul(builder.load(value), scale), builder.add(total, offset))
 
-        _in_blocks(builder, chunks, emit_chunks)
+        in_blocks(builder, chunks, emit_chunks)
         return context.get_dummy_value()
 
     return signature, emit
@@ -121,7 +121,7 @@ def add_to_rows(_context, step, addresses, count, factor, chunks):
                     address = builder.add(row, offset)
                     lanes.store(builder, builder.fadd(lanes.load(builder, address), change), address)
 
-        _in_blocks(builder, chunks, emit_chunks)
+        in_blocks(builder, chunks, emit_chunks)
         return context.get_dummy_value()
 
     return signature, emit

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from embtrain.config import CbowSettings, SgnsSettings
+from embtrain.config import GloveSettings, ModelSettings
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError
 from embtrain.models.protocol import Model
 
 
 def build_model(
-    settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, *, threads: int, seed: int, device: str = "auto"
+    settings: ModelSettings, vocabulary: Vocabulary, *, threads: int, seed: int, device: str = "auto"
 ) -> Model[Any]:
     """Return the model at the start of its training.
 
@@ -21,12 +21,16 @@ def build_model(
         ModuleNotFoundError: if the package that its kernels need is not installed.
         SetupError: if there is no such device.
     """
-    if settings.objective == "softmax":
+    if not isinstance(settings, GloveSettings) and settings.objective == "softmax":
         from embtrain.models.softmax import Softmax, find_device  # noqa: PLC0415 - loads torch and numba
 
         return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
     if device == "cuda":
         raise ConfigError("train.device cuda is for model.objective softmax alone: expected auto or cpu")
+    if isinstance(settings, GloveSettings):
+        from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
+
+        return Glove(settings, vocabulary, threads=threads, seed=seed)
     from embtrain.models.word2vec import Word2Vec  # noqa: PLC0415 - loads numba
 
     return Word2Vec(settings, vocabulary, threads=threads, seed=seed)

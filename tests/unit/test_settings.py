@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from embtrain.config import CorpusSettings
+from embtrain.config import CorpusSettings, Settings
 from embtrain.errors import ConfigError
 from embtrain.settings import load_settings
 from embtrain.text import TextRules
@@ -70,7 +70,7 @@ def test_settings_do_not_change_after_loading(run_file):
         ("dim=3", "unknown setting 'dim'; did you mean 'model.dim'?"),
         ("colour=red", "unknown setting 'colour'; conf/README.md lists all settings"),
         ("model.gradient=corrected", "'model.gradient' is a setting of another model.type than 'sgns'"),
-        ("model.type=word2vec", "model.type: expected one of 'sgns', 'skipgram', 'cbow', found 'word2vec'"),
+        ("model.type=word2vec", "model.type: expected one of 'sgns', 'skipgram', 'cbow', 'glove', found 'word2vec'"),
         ("model={objective: hierarchical_softmax, num_negatives: 5}", "model.num_negatives does not apply"),
         ("model={objective: softmax, num_negatives: 5}", "model.num_negatives does not apply"),
         ("model={type: cbow, objective: softmax, gradient: word2vec}", "model.gradient word2vec does not apply"),
@@ -207,3 +207,15 @@ def test_each_score_of_phrases_has_a_threshold_in_its_own_range(run_file):
     assert load_settings(path).phrases.threshold == 100
     assert load_settings(path, ["phrases.score=npmi"]).phrases.threshold == 0.5
     assert load_settings(path, ["phrases.score=npmi", "phrases.threshold=0.3"]).phrases.threshold == 0.3
+
+
+def test_glove_goes_on_for_longer_at_a_rate_that_does_not_fall_unless_told_otherwise():
+    glove = Settings(name="x", model={"type": "glove", "learning_rate": 0.1})
+    assert (glove.train.epochs, glove.train.final_learning_rate) == (25, 0.1)
+    told = Settings(name="x", model={"type": "glove"}, train={"epochs": 3, "final_learning_rate": 0.01})
+    assert (told.train.epochs, told.train.final_learning_rate) == (3, 0.01)
+
+
+def test_glove_asks_for_the_table_that_it_trains_on():
+    assert Settings(name="x", model={"type": "glove"}).further_tables == ["cooccurrence"]
+    assert Settings(name="x", tables=["characters", "characters"]).further_tables == ["characters"]

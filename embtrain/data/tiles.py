@@ -1,0 +1,269 @@
+"""Co-occurrence cells in random order, however many there are: sorted once into tiles, which are shuffled.
+
+The matrix is cut into tiles whose rows and columns fit into a processor's cache. Two passes over the table sort its
+cells by tile into a file of 8 bytes a cell, mapped into memory; cells of a tile stand there in a random order, and
+each epoch takes the tiles in another (docs/decisions/0009).
+
+Several processes train as Gemulla et al. (2011) propose: rows and columns are dealt out to as many strata as
+there are processes, and in each round no two processes have a row stratum, or a column stratum, in common. So
+nothing that one of them changes is read or changed by another, and a process needs only its row stratum's tiles.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.data.stripes import Stripes, StripeTable
+from embtrain.distributed import Group
+from embtrain.errors import CorpusError, SetupError, SnapshotError
+from embtrain.kernels.tiling import count_cells, place_cells, shuffle_tiles
+from embtrain.manifest import Snapshot
+
+SIDE_BITS = 9
+"""A tile of 512 x 512: both sets of rows, of dimension 100, fit into a second-level cache of 1 MB."""
+
+MAX_TILES = 1 << 20
+"""Tiles are larger where there would be more: a tile must hold some hundred cells to be worth going to."""
+
+SEGMENT_CELLS = 1 << 16
+"""Larger tiles are trained on in segments of so many cells, so that threads have something to share."""
+
+PIECE_CELLS = 1 << 24
+"""Cells between two merges, and two chances to save a checkpoint: half a second of training."""
+
+BAND_CELLS = 1 << 27
+"""Cells sorted in one pass over the table, in 1 GB of memory."""
+
+SPARE_CELLS = 16
+"""Beyond the last cell, since kernels read 16 at a time."""
+
+
+@dataclass(frozen=True)
+class CellPiece:
+    """Segments of tiles that one process trains on, in this order."""
+
+    segments: npt.NDArray[np.int64]
+    """As :func:`embtrain.kernels.glove.train_glove` takes them. Shape ``(N, 4)``."""
+    strata: tuple[int, int]
+    """That its rows and its columns are of."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of cells."""
+        return int((self.segments[:, 1] - self.segments[:, 0]).sum())
+
+
+@dataclass(frozen=True)
+class CellBlock:
+    """A piece with the cells that its segments are of."""
+
+    piece: CellPiece
+    places: npt.NDArray[np.uint32]
+    log_counts: npt.NDArray[np.float32]
+    num_strata: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How the matrix is cut: into strata by id modulo their number, and each stratum into tiles."""
+
+    vocab_size: int
+    num_strata: int
+
+    @property
+    def shift(self) -> int:
+        """Return log2 of a tile's side."""
+        shift = SIDE_BITS
+        while (self.num_strata * self._side_tiles(shift)) ** 2 > MAX_TILES:
+            shift += 1
+        return shift
+
+    @property
+    def side_tiles(self) -> int:
+        """Return the number of tiles along one side of a stratum."""
+        return self._side_tiles(self.shift)
+
+    def _side_tiles(self, shift: int) -> int:
+        stratum = -(-self.vocab_size // self.num_strata)
+        return -(-stratum // (1 << shift))
+
+    def first_ids(self, stratum: int) -> npt.NDArray[np.int64]:
+        """Return the id at the first place of each tile along a side of a stratum."""
+        return stratum + (np.arange(self.side_tiles) << self.shift) * self.num_strata
+
+
+class TiledCells:
+    """The cells of the ``cooccurrence`` table in tiles, in a temporary file that is gone with the process.
+
+    Args:
+        snapshot: holds the table.
+        vocab_size: rows and columns must be below this; kernels use them as addresses.
+        folder: where the file goes, on a disk with room for 8 bytes a cell.
+        seed: decides the order in each tile.
+        group: the processes; this one gets the tiles of its row stratum.
+
+    Raises:
+        SnapshotError: if the table is absent or damaged, does not belong to the vocabulary, or has a weight
+            without logarithm.
+        SetupError: if the file cannot be written.
+    """
+
+    unit = "cells"
+
+    def __init__(self, snapshot: Snapshot, vocab_size: int, folder: Path, *, seed: int, group: Group) -> None:
+        self._table = StripeTable(snapshot)
+        self._grid = Grid(vocab_size, group.world_size)
+        self._counts = self._count()
+        own = self._counts[group.rank].reshape(-1)
+        self._places, self._log_counts = self._sort(own, folder, group.rank, seed)
+
+    @property
+    def size(self) -> int:
+        """Return the number of cells of the table."""
+        return int(self._counts.sum())
+
+    def check(self, world_size: int) -> None:
+        """Refuse a table without cells.
+
+        Raises:
+            CorpusError: if there is none.
+        """
+        if not self.size:
+            raise CorpusError("the table 'cooccurrence' is empty: no two words of the vocabulary share a window")
+        assert world_size == self._grid.num_strata
+
+    def order(self, *, epoch: int, seed: int) -> Sequence[CellPiece]:
+        """Return this epoch's pieces: of each round, one for each process, of strata that no other has."""
+        random = np.random.default_rng([seed, epoch])
+        world, pieces = self._grid.num_strata, []
+        for shift in random.permutation(world).tolist():
+            strata = [(rank, (rank + shift) % world) for rank in range(world)]
+            rounds = -(-max(int(self._counts[pair].sum()) for pair in strata) // PIECE_CELLS)
+            of_each = [self._pieces(pair, rounds, random) for pair in strata]
+            pieces += [piece for round_ in zip(*of_each, strict=True) for piece in round_]
+        return pieces
+
+    def blocks(self, pieces: Sequence[CellPiece]) -> Iterator[CellBlock]:
+        """Return this process's pieces with their cells, which are read from the disk where memory has them not."""
+        for piece in pieces:
+            yield CellBlock(piece, self._places, self._log_counts, self._grid.num_strata)
+
+    def _count(self) -> npt.NDArray[np.int64]:
+        """Count the cells of each tile, and check them. Shape: strata, strata, tiles of a side, tiles of a side."""
+        grid = self._grid
+        shape = (grid.num_strata, grid.num_strata, grid.side_tiles, grid.side_tiles)
+        counts = np.zeros(shape, np.int64)
+        row_cells, column_cells = np.full(grid.vocab_size, -1, np.int64), np.zeros(grid.vocab_size, np.int64)
+        for stripes in self._table.read():
+            wrong = count_cells(
+                *stripes, grid.num_strata, grid.side_tiles, grid.shift, counts.reshape(-1), row_cells, column_cells
+            )
+            if wrong >= 0:
+                raise SnapshotError(f"{self._table.folder}: {_fault(stripes, wrong, grid.vocab_size)}")
+        # Left and right windows make tables of any kind; where symmetric ones do not, a part is missing.
+        context = self._table.manifest.made_from.get("settings", {}).get("context")
+        if context == "symmetric" and not np.array_equal(np.maximum(row_cells, 0), column_cells):
+            raise SnapshotError(
+                f"{self._table.folder} is asymmetric, but its windows were symmetric: cells are missing; prepare again"
+            )
+        return counts
+
+    def _sort(
+        self, own: npt.NDArray[np.int64], folder: Path, rank: int, seed: int
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+        """Write the cells of this process's tiles to a file, band by band; return both of its halves."""
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(own)])
+        room = int(starts[-1]) + SPARE_CELLS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                for first, last in cut_into_bands(starts, BAND_CELLS):
+                    places, log_counts = self._sort_band(starts[first : last + 1], rank * own.size + first, seed)
+                    _write(file, places, starts[first] * 4)
+                    _write(file, log_counts, (room + starts[first]) * 4)
+                file.truncate(2 * room * 4)
+                file.flush()
+                cells = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint32)
+        except OSError as error:
+            raise SetupError(
+                f"cannot write {2 * room * 4 / 1e9:.1f} GB of co-occurrences to {folder}: {error}; "
+                "set train.checkpoint to a folder with room"
+            ) from None
+        return cells[:room], cells[room:].view(np.float32)
+
+    def _sort_band(
+        self, starts: npt.NDArray[np.int64], first_tile: int, seed: int
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+        """Return the cells of some tiles that follow one another, shuffled in each."""
+        grid, starts = self._grid, starts - starts[0]
+        places, weights = np.empty(starts[-1], np.uint32), np.empty(starts[-1], np.float32)
+        cursors, tiles = starts[:-1].copy(), (first_tile, first_tile + starts.size - 1)
+        for stripes in self._table.read():
+            place_cells(*stripes, grid.num_strata, grid.side_tiles, grid.shift, tiles, cursors, places, weights)
+        shuffle_tiles(starts, places, weights, np.uint64((seed * 0x9E3779B97F4A7C15 + first_tile) % 2**64))
+        return places, np.log(weights, out=weights)
+
+    def _pieces(self, strata: tuple[int, int], rounds: int, random: np.random.Generator) -> list[CellPiece]:
+        """Return the segments of one stratum of rows and one of columns, shuffled and cut into pieces of like size."""
+        of_row = self._counts[strata[0]].reshape(-1)
+        tiles = self._counts[strata].reshape(-1)
+        start = int(self._counts[strata[0], : strata[1]].sum())
+        assert of_row.sum() >= start + tiles.sum()
+        segments = self._segments(tiles, start, strata)
+        segments = segments[random.permutation(len(segments))]
+        cells = np.cumsum(segments[:, 1] - segments[:, 0])
+        edges = np.searchsorted(cells, np.arange(1, rounds) * int(tiles.sum()) // max(1, rounds))
+        return [CellPiece(piece, strata) for piece in np.split(segments, edges)] if rounds else []
+
+    def _segments(self, tiles: npt.NDArray[np.int64], start: int, strata: tuple[int, int]) -> npt.NDArray[np.int64]:
+        """Return the segments of a stratum's tiles, whose first cell is ``start``."""
+        num_segments = -(-tiles // SEGMENT_CELLS)
+        tile = np.repeat(np.arange(tiles.size), num_segments)
+        within = np.arange(tile.size) - np.repeat(np.cumsum(num_segments) - num_segments, num_segments)
+        ends = start + np.cumsum(tiles)
+        first = (ends - tiles)[tile] + within * SEGMENT_CELLS
+        last = np.minimum(first + SEGMENT_CELLS, ends[tile])
+        row, column = np.divmod(tile, self._grid.side_tiles)
+        ids = [self._grid.first_ids(stratum)[place] for stratum, place in zip(strata, (row, column), strict=True)]
+        return np.stack([first, last, *ids], axis=1)
+
+
+def cut_into_bands(starts: npt.NDArray[np.int64], cells: int) -> list[tuple[int, int]]:
+    """Cut tiles into bands of at most so many cells, or one tile; band (a, b) is tiles a to b - 1."""
+    bands, first = [], 0
+    while first < starts.size - 1:
+        last = int(np.searchsorted(starts, starts[first] + cells, side="right")) - 1
+        last = max(first + 1, last)
+        bands.append((first, last))
+        first = last
+    return bands
+
+
+def _write(file: IO[bytes], values: npt.NDArray[np.uint32] | npt.NDArray[np.float32], at: int) -> None:
+    file.seek(at)
+    file.write(values.data)
+
+
+def _fault(stripes: Stripes, wrong: int, vocab_size: int) -> str:
+    """Say what is wrong with a stripe."""
+    row, cells = stripes.rows[wrong], slice(stripes.offsets[wrong], stripes.offsets[wrong + 1])
+    columns, weights = stripes.columns[cells], stripes.weights[cells]
+    ids = np.append(columns, row)
+    if ids.min() < 0 or ids.max() >= vocab_size:
+        return (
+            f"row {row} holds ids {ids.min()} to {ids.max()}, but the vocabulary has {vocab_size} tokens; "
+            "the tables do not belong together: run prepare again"
+        )
+    bad = np.flatnonzero(~(weights > 0) | ~np.isfinite(weights))
+    if bad.size:
+        cell = f"row {row}, column {columns[bad[0]]}"
+        return f"the weight of {cell} is {weights[bad[0]]}, which has no logarithm; run prepare again"
+    return f"row {row} is there twice, or its columns do not ascend; run prepare again"

@@ -1,0 +1,94 @@
+"""The settings of each model: with those of ``embtrain.config``, whose part they are, the one place of defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from embtrain.section import Integer, Number, Section
+
+
+class WindowedModel(Section):
+    """What skip-gram and CBOW share."""
+
+    dim: Integer = Field(100, ge=1, le=4096)
+    """Numbers per vector."""
+    window: Integer = Field(5, ge=1, le=1000)
+    """Tokens on each side of the center."""
+    dynamic_window: bool = True
+    """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
+    objective: Literal["negative_sampling", "softmax", "hierarchical_softmax"] = "negative_sampling"
+    """`negative_sampling`: a word against noise tokens. `softmax`: against all words, exactly; for small vocabularies.
+    `hierarchical_softmax`: by its path through a Huffman tree, as word2vec.c's `-hs 1`."""
+    num_negatives: Integer = Field(5, ge=1, le=100)
+    """Noise tokens against which each prediction is made. Only for `objective: negative_sampling`."""
+
+    @model_validator(mode="after")
+    def _negatives_are_sampled(self) -> WindowedModel:
+        if self.objective != "negative_sampling" and "num_negatives" in self.model_fields_set:
+            raise ValueError(
+                f"model.num_negatives does not apply to model.objective {self.objective}, which draws no negatives; "
+                "leave it out"
+            )
+        return self
+
+
+class SgnsSettings(WindowedModel):
+    """Skip-gram (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
+
+    type: Literal["sgns", "skipgram"] = "sgns"
+    """The model to train: `sgns`, `cbow` or `glove`. `skipgram` is `sgns` by the name that suits every objective."""
+    learning_rate: Number = Field(0.025, gt=0, le=10)
+    """At the start; `train.final_learning_rate` is where it ends."""
+
+
+class CbowSettings(WindowedModel):
+    """Continuous bag of words (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
+
+    type: Literal["cbow"] = "cbow"
+    """The model to train: `sgns`, `cbow` or `glove`."""
+    learning_rate: Number = Field(0.15, gt=0, le=10)
+    """At the start. `gradient: word2vec` takes longer steps, so that its default is 0.05, as in word2vec.c."""
+    gradient: Literal["corrected", "word2vec"] = "corrected"
+    """`corrected` divides each context row's step by their number, the true gradient of the mean (Irsoy et al.,
+    2020, arXiv 2012.15332). `word2vec` leaves the division out, as word2vec.c and gensim do."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_learning_rate(cls, values: Any) -> Any:
+        """Give the longer steps of word2vec's gradient a lower rate, unless the run file says one."""
+        if isinstance(values, dict) and values.get("gradient") == "word2vec":
+            return {"learning_rate": 0.05, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _softmax_is_exact(self) -> CbowSettings:
+        if self.objective == "softmax" and self.gradient != "corrected":
+            raise ValueError(
+                "model.gradient word2vec does not apply to model.objective softmax, which has its own exact gradient; "
+                "leave it out"
+            )
+        return self
+
+
+class GloveSettings(Section):
+    """GloVe (Pennington et al., 2014). It trains from the table of co-occurrences, whose window decides what counts."""
+
+    type: Literal["glove"] = "glove"
+    """The model to train: `sgns`, `cbow` or `glove`."""
+    dim: Integer = Field(100, ge=1, le=4096)
+    """Numbers per vector."""
+    x_max: Number = Field(10, gt=0)
+    """Co-occurrences from which on a cell has its full weight. 10 suits some ten million words; the paper took 100 for
+    billions."""
+    exponent: Number = Field(0.75, ge=0, le=1)
+    """Below `x_max` a cell weighs (x / x_max) ** exponent."""
+    learning_rate: Number = Field(0.05, gt=0, le=10)
+    """Of AdaGrad, whose steps become shorter by themselves."""
+    vectors: Literal["sum", "word", "both"] = "sum"
+    """`sum`: word plus context vector, as the paper. `word`: the word vector alone. `both`: one after the other, which
+    makes 2 * dim numbers."""
+
+
+ModelSettings = Annotated[SgnsSettings | CbowSettings | GloveSettings, Field(discriminator="type")]

@@ -1,0 +1,154 @@
+"""GloVe on CPU threads that share their rows (Hogwild), and on several processes that share none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.config import GloveSettings
+from embtrain.data.tiles import CellBlock
+from embtrain.data.vocabulary import Vocabulary
+from embtrain.distributed import Group
+from embtrain.errors import ConfigError
+from embtrain.kernels.glove import FIXED, train_glove
+from embtrain.kernels.lanes import LANES
+from embtrain.kernels.scratch import aligned_rows
+from embtrain.models.protocol import Merger, Tally
+from embtrain.models.threads import cut_into_spans, in_threads
+
+SPAN_CELLS = 200_000
+"""Cells of one call of the kernel: some milliseconds, so that Ctrl-C and the progress bar follow."""
+
+
+class Glove:
+    """The rows of words and of contexts, each with its bias and AdaGrad's sums, and the kernel that trains them.
+
+    Vectors and biases start uniform in (-0.5, 0.5) / dim and the sums of squares at 1, as in Stanford's glove.c.
+
+    Args:
+        settings: of the model.
+        vocabulary: its tokens name a cell that cannot be trained on.
+        threads: that train at the same time.
+        seed: of the starting vectors.
+    """
+
+    def __init__(self, settings: GloveSettings, vocabulary: Vocabulary, *, threads: int, seed: int) -> None:
+        self._settings = settings
+        self._tokens = vocabulary.tokens
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train")
+        self._factors: SimpleQueue[npt.NDArray[np.float32]] = SimpleQueue()
+        for _ in range(threads):
+            self._factors.put(aligned_rows(1, LANES)[0])
+        random = np.random.default_rng(seed)
+        self.word_rows, self.context_rows = (
+            _starting_rows(len(vocabulary), settings.dim, bias=bias, random=random) for bias in (0, 1)
+        )
+        self._contexts_ahead = 0
+
+    def train(self, block: CellBlock, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:  # noqa: ARG002 - nothing is drawn
+        """Train on a block; see :class:`embtrain.models.protocol.Model`."""
+        rows, contexts = block.piece.strata
+        self._contexts_ahead = (contexts - rows) % block.num_strata
+        offsets = _offsets(block)
+
+        def train_span(first: int, last: int) -> Tally:
+            return self._run(block, (first, last), learning_rate(int(offsets[first])))
+
+        yield from in_threads(self._pool, train_span, cut_into_spans(offsets, SPAN_CELLS))
+
+    def loss(self, block: CellBlock, seed: int) -> Tally:  # noqa: ARG002 - nothing is drawn
+        """Measure the cost of a block's cells with the rows as they are."""
+        return self._run(block, (0, len(block.piece.segments)), 0.0)
+
+    def merger(self, group: Group, items_per_round: int) -> Merger:  # noqa: ARG002 - whatever the size
+        """Return what gives every process the rows that another one has trained: no two have trained the same."""
+
+        def exchange(_contributors: int) -> None:
+            world = group.world_size
+            for rank in range(world if world > 1 else 0):
+                for rows, stratum in (
+                    (self.word_rows, rank),
+                    (self.context_rows, (rank + self._contexts_ahead) % world),
+                ):
+                    rows[stratum::world] = group.from_rank(np.ascontiguousarray(rows[stratum::world]), rank)
+
+        return exchange
+
+    def state(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return both sets of rows, AdaGrad's sums with them. Shape ``(V, 2 S)``, S being dim + 2 rounded up to 16."""
+        return {"words": self.word_rows, "contexts": self.context_rows}
+
+    def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Copy both sets of rows in."""
+        for name, rows in self.state().items():
+            rows[:] = state[name]
+
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """Return the vectors that the settings ask for. Shape ``(V, dim)``, or ``(V, 2 dim)`` for both."""
+        words, contexts = (rows[:, : self._settings.dim] for rows in (self.word_rows, self.context_rows))
+        match self._settings.vectors:
+            case "sum":
+                return words + contexts
+            case "word":
+                return words.copy()
+            case "both":
+                return np.hstack([words, contexts])
+
+    def _run(self, block: CellBlock, span: tuple[int, int], rate: float) -> Tally:
+        settings, segments = self._settings, block.piece.segments
+        factors = self._factors.get()
+        try:
+            cost, bad = train_glove(
+                self.word_rows,
+                self.context_rows,
+                segments,
+                *span,
+                block.places,
+                block.log_counts,
+                block.num_strata,
+                np.float32(math.log(settings.x_max)),
+                np.float32(settings.exponent),
+                np.float32(rate),
+                factors,
+            )
+        finally:
+            self._factors.put(factors)
+        if bad >= 0:
+            raise ConfigError(self._describe(block, int(bad)))
+        cells = int((segments[span[0] : span[1], 1] - segments[span[0] : span[1], 0]).sum())
+        return Tally(cells, cells, cost)
+
+    def _describe(self, block: CellBlock, cell: int) -> str:
+        """Say which cell has no finite error, and what to do."""
+        segments, place = block.piece.segments, int(block.places[cell])
+        (found,) = np.flatnonzero((segments[:, 0] <= cell) & (cell < segments[:, 1]))
+        word = self._tokens[segments[found, 2] + (place & 0xFFFF) * block.num_strata]
+        context = self._tokens[segments[found, 3] + (place >> 16) * block.num_strata]
+        return (
+            f"the cell ({word!r}, {context!r}) of weight {math.exp(block.log_counts[cell]):.6g} would make a NaN: "
+            f"the training has diverged; lower model.learning_rate, which is {self._settings.learning_rate:g}"
+        )
+
+
+def _starting_rows(size: int, dim: int, *, bias: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return rows as :mod:`embtrain.kernels.glove` lays them out, the bias at column ``dim + bias``."""
+    stride = -(-(dim + 2) // LANES) * LANES
+    rows = aligned_rows(size, 2 * stride)
+    one = dim + 1 - bias
+    rows[:, stride:] = 1
+    rows[:, stride + one] = FIXED
+    for row in rows:  # row by row: no second copy of the matrix
+        row[: dim + 2] = (random.random(dim + 2, np.float32) - 0.5) / dim
+        row[one] = 1
+    return rows
+
+
+def _offsets(block: CellBlock) -> npt.NDArray[np.int64]:
+    """Return the cells of the block that come before each segment, and their number."""
+    sizes = block.piece.segments[:, 1] - block.piece.segments[:, 0]
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])

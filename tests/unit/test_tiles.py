@@ -1,0 +1,175 @@
+"""Cells in tiles: each is there once, in another order each epoch, and what is wrong with a table is said."""
+
+import math
+
+import numpy as np
+import pytest
+
+from corpora import stripes_of, with_cooccurrence, write_snapshot
+from embtrain.data import tiles
+from embtrain.data.tiles import TiledCells, cut_into_bands
+from embtrain.distributed import Group
+from embtrain.errors import CorpusError, SetupError, SnapshotError
+
+VOCAB = 37
+
+
+def snapshot_of(folder, stripes, **options):
+    sequences = [np.array([i, i]) for i in range(VOCAB)]
+    return with_cooccurrence(write_snapshot(folder, sequences, [f"w{i}" for i in range(VOCAB)]), stripes, **options)
+
+
+def random_matrix(density=0.4):
+    random = np.random.default_rng(2)
+    half = np.triu(np.exp(random.normal(size=(VOCAB, VOCAB))) * (random.random((VOCAB, VOCAB)) < density))
+    return (half + half.T).astype(np.float32)
+
+
+def tiled(snapshot, folder, *, rank=0, world_size=1, seed=1):
+    return TiledCells(snapshot, VOCAB, folder, seed=seed, group=Group(rank, world_size))
+
+
+def cells_of(block):
+    """Return the cells of a block in order: row, column, log of the weight."""
+    cells = []
+    for first, last, row, column in block.piece.segments.tolist():
+        places = block.places[first:last].astype(np.int64)
+        rows, columns = row + (places & 0xFFFF) * block.num_strata, column + (places >> 16) * block.num_strata
+        cells += zip(rows.tolist(), columns.tolist(), block.log_counts[first:last].tolist(), strict=True)
+    return cells
+
+
+def trained_on(source, rank, *, epoch=0):
+    world = source._grid.num_strata
+    return [cells_of(block) for block in source.blocks(source.order(epoch=epoch, seed=1)[rank::world])]
+
+
+def cells_in(matrix):
+    return sorted((int(i), int(j), math.log(matrix[i, j])) for i, j in zip(*np.nonzero(matrix), strict=True))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Make tiles of 8 x 8, and all else as small, so that a toy has many of everything."""
+    monkeypatch.setattr(tiles, "SIDE_BITS", 3)
+    monkeypatch.setattr(tiles, "SEGMENT_CELLS", 10)
+    monkeypatch.setattr(tiles, "PIECE_CELLS", 60)
+    monkeypatch.setattr(tiles, "BAND_CELLS", 50)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("world_size", [1, 2, 5])
+@pytest.mark.parametrize("max_tiles", [4, 1 << 20])
+def test_all_processes_together_train_on_every_cell_once(tmp_path, monkeypatch, world_size, max_tiles):
+    monkeypatch.setattr(tiles, "MAX_TILES", max(max_tiles, world_size**2))
+    matrix = random_matrix()
+    snapshot = snapshot_of(tmp_path / "s", stripes_of(matrix))
+    found = []
+    for rank in range(world_size):
+        source = tiled(snapshot, tmp_path / "c", rank=rank, world_size=world_size)
+        found += [cell for piece in trained_on(source, rank) for cell in piece]
+    assert source.size == len(found) == np.count_nonzero(matrix)
+    expected = cells_in(matrix)
+    assert [cell[:2] for cell in sorted(found)] == [cell[:2] for cell in expected]
+    np.testing.assert_allclose([cell[2] for cell in sorted(found)], [cell[2] for cell in expected], atol=1e-6)
+
+
+@pytest.mark.usefixtures("small")
+def test_in_a_round_no_two_processes_have_a_row_or_a_column_in_common(tmp_path):
+    snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
+    of_each = [trained_on(tiled(snapshot, tmp_path / "c", rank=rank, world_size=3), rank) for rank in range(3)]
+    assert len({len(pieces) for pieces in of_each}) == 1
+    for round_ in zip(*of_each, strict=True):
+        for axis in (0, 1):
+            ids = [{cell[axis] for cell in piece} for piece in round_]
+            assert sum(map(len, ids)) == len(set.union(*ids))
+
+
+@pytest.mark.usefixtures("small")
+def test_epochs_take_the_cells_in_different_orders_the_same_on_every_rank(tmp_path):
+    snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
+    one, two = (tiled(snapshot, tmp_path / "c", rank=rank, world_size=2) for rank in (0, 1))
+    assert trained_on(one, 0, epoch=0) != trained_on(one, 0, epoch=1)
+    sizes = [[piece.size for piece in source.order(epoch=3, seed=1)] for source in (one, two)]
+    assert sizes[0] == sizes[1]
+    assert sum(sizes[0]) == one.size
+
+
+@pytest.mark.usefixtures("small")
+def test_the_cells_of_a_tile_are_shuffled_by_the_seed(tmp_path):
+    snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
+    first, same, other = (trained_on(tiled(snapshot, tmp_path / "c", seed=seed), 0) for seed in (1, 1, 2))
+    assert first == same != other
+    of_a_tile = [cell[:2] for piece in first for cell in piece if cell[0] < 8 and cell[1] < 8]
+    assert of_a_tile != sorted(of_a_tile)
+
+
+def test_bands_and_pieces_do_not_change_the_file(tmp_path, monkeypatch):
+    snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
+    monkeypatch.setattr(tiles, "SIDE_BITS", 3)
+    whole = trained_on(tiled(snapshot, tmp_path / "c"), 0)
+    monkeypatch.setattr(tiles, "BAND_CELLS", 7)
+    assert trained_on(tiled(snapshot, tmp_path / "c"), 0) == whole
+
+
+def test_bands_are_as_large_as_they_may_be_or_one_tile():
+    starts = np.array([0, 3, 6, 30, 31, 31, 35])
+    assert cut_into_bands(starts, 10) == [(0, 2), (2, 3), (3, 6)]
+    assert cut_into_bands(np.array([0]), 10) == []
+
+
+def test_the_file_is_gone_with_the_process(tmp_path):
+    source = tiled(snapshot_of(tmp_path / "s", stripes_of(random_matrix())), tmp_path / "c")
+    assert list((tmp_path / "c").iterdir()) == []
+    assert source.size > 0
+
+
+def test_tiles_grow_until_there_are_no_more_than_a_million():
+    assert tiles.Grid(50_000, 1).shift == tiles.SIDE_BITS
+    huge = tiles.Grid(20_000_000, 1)
+    assert huge.side_tiles**2 <= 1 << 20
+    assert huge.shift <= 16, "places within a tile have 16 bits"
+
+
+@pytest.mark.parametrize(
+    ("stripes", "message"),
+    [
+        ([(0, [1], [0.0]), (1, [0], [0.0])], r"the weight of row 0, column 1 is 0\.0, which has no logarithm"),
+        ([(0, [1], [-2.0]), (1, [0], [1.0])], r"row 0, column 1 is -2\.0"),
+        ([(0, [0, 1], [1.0, np.nan]), (1, [0], [1.0])], r"row 0, column 1 is nan"),
+        ([(0, [0], [np.inf])], r"row 0, column 0 is inf"),
+        ([(0, [VOCAB], [1.0])], r"row 0 holds ids 0 to 37, but the vocabulary has 37 tokens; the tables do not belong"),
+        ([(-1, [0], [1.0])], "holds ids -1 to 0"),
+        ([(0, [0], [1.0]), (0, [0], [1.0])], "row 0 is there twice"),
+        ([(0, [1, 1], [1.0, 1.0])], "its columns do not ascend"),
+        ([(0, [1], [1.0])], "is asymmetric, but its windows were symmetric: cells are missing"),
+        ([(0, [1], [1.0, 2.0])], "more columns than weights"),
+    ],
+)
+def test_a_table_that_cannot_be_trained_on_is_refused(tmp_path, stripes, message):
+    with pytest.raises(SnapshotError, match=message):
+        tiled(snapshot_of(tmp_path / "s", stripes), tmp_path / "c")
+
+
+def test_left_and_right_windows_may_be_asymmetric(tmp_path):
+    snapshot = snapshot_of(tmp_path / "s", [(0, [1], [2.0])], context="right")
+    assert trained_on(tiled(snapshot, tmp_path / "c"), 0) == [[(0, 1, pytest.approx(math.log(2)))]]
+
+
+def test_an_empty_table_is_refused(tmp_path):
+    with pytest.raises(CorpusError, match="the table 'cooccurrence' is empty"):
+        tiled(snapshot_of(tmp_path / "s", []), tmp_path / "c").check(1)
+
+
+def test_a_snapshot_without_the_table_is_refused_and_it_is_said_how_to_get_it(tmp_path):
+    snapshot = write_snapshot(tmp_path / "s", [np.array([0, 1])], ["a", "b"])
+    with pytest.raises(
+        SnapshotError, match=r"has no table 'cooccurrence'; put `tables: \[cooccurrence\]` into the run"
+    ):
+        tiled(snapshot, tmp_path / "c")
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SetupError, match=r"cannot write .* GB of co-occurrences .* set train.checkpoint to a folder"):
+        tiled(snapshot_of(tmp_path / "s", stripes_of(random_matrix())), tmp_path / "file" / "c")
