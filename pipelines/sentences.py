@@ -24,7 +24,7 @@ Batches = Iterator[pa.RecordBatch]
 # What :func:`embtrain.text.measured_sentences` returns.
 _MEASURED = "tokenised STRING, num_tokens INT, num_dropped INT"
 
-_TEXT_MODULES = ("rules", "addresses", "boundaries", "jamo", "lengths", "morphemes", "normalise", "words")
+_TEXT_MODULES = ("rules", "addresses", "boundaries", "jamo", "lengths", "morphemes", "normalise", "utf8", "words")
 TEXT_CODE = tuple(f"embtrain.text.{module}" for module in _TEXT_MODULES)
 
 

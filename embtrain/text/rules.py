@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from embtrain.text import jamo
 from embtrain.text.addresses import MARKS, drop_marks, mark_addresses, name_marks
 from embtrain.text.boundaries import split_sentences
-from embtrain.text.lengths import cut_long, drop_long_tokens
+from embtrain.text.lengths import count_tokens, cut_long, drop_long_tokens
 from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech, separate_morphemes
 from embtrain.text.normalise import normalise
 from embtrain.text.words import separate_whitespace, separate_words
@@ -63,10 +63,14 @@ def measured_sentences(documents: pa.Array, rules: TextRules) -> pa.RecordBatch:
         tokens left out as too long. A row is a sentence, in the order of the documents, with a token or one left out.
     """
     found = document_sentences(documents, rules).flatten()
-    pieces = cut_long(found.filter(pc.not_equal(found, "")), rules.max_sentence_tokens)
+    pieces = found.filter(pc.not_equal(found, ""))
+    num_tokens = count_tokens(pieces)
+    if pc.any(pc.greater(num_tokens, rules.max_sentence_tokens)).as_py():
+        pieces = cut_long(pieces, rules.max_sentence_tokens)
+        num_tokens = count_tokens(pieces)
     tokenised, num_dropped = drop_long_tokens(pieces, rules.max_token_characters)
-    num_tokens = pc.add(pc.count_substring(tokenised, " "), pc.not_equal(tokenised, "").cast(pa.int32()))
-    return pa.record_batch({"tokenised": tokenised, "num_tokens": num_tokens, "num_dropped": num_dropped})
+    columns = {"tokenised": tokenised, "num_tokens": pc.subtract(num_tokens, num_dropped), "num_dropped": num_dropped}
+    return pa.record_batch(columns)
 
 
 def document_sentences(documents: pa.Array, rules: TextRules) -> pa.ListArray:

@@ -86,6 +86,12 @@ def test_what_was_dropped_is_counted_where_it_stood():
     }
 
 
+def test_measures_of_no_document_are_of_the_same_types():
+    some, none = (measured_sentences(pa.array(texts, pa.string()), ENGLISH) for texts in (["a b"], []))
+    assert some.schema == none.schema
+    assert some.schema.types == [pa.string(), pa.int32(), pa.int32()]
+
+
 @given(st.lists(st.text("ab가😀", min_size=1, max_size=5)), st.integers(1, 4))
 def test_long_tokens_match_the_reference(tokens, max_characters):
     rules = TextRules(tokenizer="whitespace", split_sentences=False, max_token_characters=max_characters)
