@@ -107,7 +107,8 @@ def read_tables(spark: SparkSession, names: list[str], corpus: CorpusSettings) -
 
 
 def _file() -> Column:
-    return F.col("_metadata.file_path").alias("source")
+    # Spark computes the column _metadata for every row also where nobody asks for it, and this one not.
+    return F.input_file_name().alias("source")
 
 
 def _rows(frame: DataFrame, text: Column, source: Column) -> DataFrame:

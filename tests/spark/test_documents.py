@@ -239,7 +239,7 @@ def test_a_line_of_50_mb_is_dropped_and_the_others_are_kept(read):
 
 def test_what_is_dropped_is_listed_with_reason_source_and_an_excerpt(read, spark, tmp_path):
     documents = read("lines", "é".encode() * 300, name="a b.txt", max_document_bytes=10)
-    rows = [("too long", f"file:{tmp_path}/0-a%20b.txt", "é" * 200)]
+    rows = [("too long", f"file://{tmp_path}/0-a%20b.txt", "é" * 200)]
     assertDataFrameEqual(drops(documents), spark.createDataFrame(rows, DROPPED.spark_ddl))
 
 
