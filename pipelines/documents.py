@@ -67,9 +67,10 @@ def read_documents(spark: SparkSession, sources: Sources, corpus: CorpusSettings
 def screen(rows: DataFrame, max_document_bytes: int) -> DataFrame:
     """Say of each row that a reader gives why it is dropped; see :func:`read_documents`."""
     reason = (
-        F.when(F.col("malformed"), MALFORMED)
+        # First, since a parser may give up on what is merely too long for it.
+        F.when(F.octet_length("text") > max_document_bytes, TOO_LONG)
+        .when(F.col("malformed"), MALFORMED)
         .when(F.col("text").isNull() | readers.is_blank("text"), NO_TEXT)
-        .when(F.octet_length("text") > max_document_bytes, TOO_LONG)
     )
     return rows.select(F.make_valid_utf8("text").alias("text"), "source", reason.alias("reason"))
 

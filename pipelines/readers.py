@@ -132,8 +132,12 @@ def _require_key(lines: DataFrame, key: str) -> None:
     """Look for a column among the first lines, since later ones may do without it."""
     first = [row[0] for row in lines.select(F.json_object_keys("text")).take(_FIRST_LINES)]
     keys = {name for names in first for name in names or ()}
-    if first and key not in keys:
-        found = ", ".join(sorted(keys)) or "none: expected a JSON object on each line"
+    if first and not keys:
         raise CorpusError(
-            f"no column {key!r} in the first {len(first)} lines of JSON; set corpus.text_column to one of: {found}"
+            f"no JSON object in the first {len(first)} lines; corpus.format=json expects one on each line"
+        )
+    if first and key not in keys:
+        raise CorpusError(
+            f"no column {key!r} in the first {len(first)} lines of JSON; "
+            f"set corpus.text_column to one of: {', '.join(sorted(keys))}"
         )
