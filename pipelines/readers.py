@@ -134,7 +134,7 @@ def _require_key(lines: DataFrame, key: str) -> None:
     keys = {name for names in first for name in names or ()}
     if first and not keys:
         raise CorpusError(
-            f"no JSON object in the first {len(first)} lines; corpus.format=json expects one on each line"
+            f"no JSON object in the first {len(first)} lines; expected one on each, as corpus.format says"
         )
     if first and key not in keys:
         raise CorpusError(
