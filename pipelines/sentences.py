@@ -15,9 +15,16 @@ from embtrain.manifest import Manifest
 from embtrain.schema import SENTENCES
 from embtrain.text import TextRules, measured_sentences
 from embtrain.text.morphemes import kiwi_version
-from pipelines.documents import document_code, document_measures, documents_summary, kept_documents, read_documents
-from pipelines.sources import Sources, describe
-from pipelines.store import Stage
+from pipelines.documents import (
+    document_code,
+    document_inputs,
+    document_measures,
+    documents_summary,
+    kept_documents,
+    read_documents,
+)
+from pipelines.sources import Sources
+from pipelines.store import Stage, StoredTable
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -28,13 +35,20 @@ _TEXT_MODULES = ("rules", "addresses", "boundaries", "jamo", "lengths", "morphem
 TEXT_CODE = tuple(f"embtrain.text.{module}" for module in _TEXT_MODULES)
 
 
-def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSettings, partitions: int) -> Stage:
+def sentences_stage(
+    spark: SparkSession,
+    sources: Sources,
+    corpus: CorpusSettings,
+    *,
+    near_duplicates: StoredTable | None,
+    partitions: int,
+) -> Stage:
     """Say how the sentences of a corpus are made."""
     rules = corpus.text_rules
     read, split, kept = Observation(), Observation(), Observation()
 
     def build() -> DataFrame:
-        screened = read_documents(spark, sources, corpus).observe(read, *document_measures())
+        screened = read_documents(spark, sources, corpus, near_duplicates).observe(read, *document_measures())
         found = tokenise_documents(kept_documents(screened), rules).observe(
             split,
             F.count(F.lit(1)).alias("sentences"),
@@ -63,16 +77,17 @@ def sentences_stage(spark: SparkSession, sources: Sources, corpus: CorpusSetting
         build=build,
         settings={**corpus.model_dump(exclude={"paths"}), "partitions": partitions},
         code=(__name__, *document_code(corpus), *TEXT_CODE),
-        inputs=corpus_inputs(sources, corpus),
+        inputs=corpus_inputs(sources, corpus, near_duplicates),
         observed=(read, split, kept),
         check=check,
         summary=_sentences_summary,
     )
 
 
-def corpus_inputs(sources: Sources, corpus: CorpusSettings) -> dict[str, Any]:
+def corpus_inputs(sources: Sources, corpus: CorpusSettings, near_duplicates: StoredTable | None) -> dict[str, Any]:
     """Return what the tokens of a corpus depend on, beside settings and code."""
-    return {"sources": describe(sources), **({"kiwi": kiwi_version()} if corpus.tokenizer == "morphemes" else {})}
+    tokenizer = {"kiwi": kiwi_version()} if corpus.tokenizer == "morphemes" else {}
+    return {**document_inputs(sources, near_duplicates), **tokenizer}
 
 
 def _sentences_summary(manifest: Manifest) -> str:
