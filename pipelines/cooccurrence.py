@@ -19,8 +19,13 @@ from embtrain.schema import COOCCURRENCE
 from pipelines.store import Stage, StoredTable
 from pipelines.stripes import count_stripes, merge_rows
 
-# What a training reads at once, as Spark's writer estimates it: about a million cells.
-ROW_GROUP_BYTES = 4 << 20
+# Columns ascend, so that their differences take few bytes, and are written faster than a dictionary of them.
+_WRITER = {
+    # What a training reads at once: one to two million cells, as the writer estimates them.
+    "parquet.block.size": 4 << 20,
+    "parquet.writer.version": "v2",
+    "parquet.enable.dictionary#columns.list.element": "false",
+}
 
 _KERNELS = tuple(f"embtrain.kernels.{module}" for module in ("cooccurrence", "row_sums", "varint"))
 
@@ -58,7 +63,7 @@ def cooccurrence_stage(
         code=(__name__, "pipelines.stripes", *_KERNELS),
         inputs={"sequences": sequences.manifest.fingerprint},
         observed=(counted,),
-        options={"parquet.block.size": ROW_GROUP_BYTES},
+        options=_WRITER,
         check=check,
         summary=_summary,
     )
