@@ -55,9 +55,9 @@ def contest(
         for side, latest in entries.items():
             harness.say(f"round {seed}  {side:18s} {_describe(latest[-1])}", quiet=quiet)
     ours, peer = (statistics.median(e.words_per_second for e in entries[side]) for side in ("embtrain", "gensim"))
-    quality = {"ours": _mean_quality(entries["embtrain"]), "peer": _mean_quality(entries["gensim"])}
+    quality = {"ours": mean_quality(entries["embtrain"]), "peer": mean_quality(entries["gensim"])}
     for side, of_side in entries.items():
-        harness.say(f"mean of {rounds}  {side:18s} {_mean_quality(of_side)}", quiet=quiet)
+        harness.say(f"mean of {rounds}  {side:18s} {mean_quality(of_side)}", quiet=quiet)
     unit = "corpus words/s"
     harness.finish(harness.Result(name, unit, ours, peer, "gensim corpus_file", ours / peer, quality))
 
@@ -114,7 +114,7 @@ def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
         training.run(Position())
         seconds = time.perf_counter() - started
         memory = grown()
-    return Entry(EPOCHS * CORPUS_TOKENS / seconds, _quality(vocabulary.tokens, trained.vectors()), memory)
+    return Entry(EPOCHS * CORPUS_TOKENS / seconds, quality_of(vocabulary.tokens, trained.vectors()), memory)
 
 
 def train_gensim(model: dict[str, Any], seed: int) -> Entry:
@@ -144,7 +144,7 @@ def train_gensim(model: dict[str, Any], seed: int) -> Entry:
         # The matrices were there before the training; ours are counted, so its are too.
         output = peer.syn1 if on_paths(model) else peer.syn1neg
         memory = grown() + peer.wv.vectors.nbytes + output.nbytes
-    return Entry(EPOCHS * CORPUS_TOKENS / seconds, _quality(peer.wv.index_to_key, peer.wv.vectors), memory)
+    return Entry(EPOCHS * CORPUS_TOKENS / seconds, quality_of(peer.wv.index_to_key, peer.wv.vectors), memory)
 
 
 def on_paths(model: dict[str, Any]) -> bool:
@@ -163,7 +163,8 @@ def _compile(settings: Any) -> None:
     list(build_model(settings.model, toy, threads=THREADS, seed=1).train(block, lambda _: 0.1, 1))
 
 
-def _quality(words: list[str], matrix: np.ndarray) -> dict[str, float]:
+def quality_of(words: list[str], matrix: np.ndarray) -> dict[str, float]:
+    """Measure vectors on the evaluation sets, in points of 100."""
     from embtrain.config import EvaluateSettings
     from embtrain.evaluation import evaluate
     from embtrain.vectors import Vectors
@@ -174,7 +175,8 @@ def _quality(words: list[str], matrix: np.ndarray) -> dict[str, float]:
     return {name.split("/")[1]: 100 * metrics[name] for name in wanted}
 
 
-def _mean_quality(entries: list[Entry]) -> dict[str, float]:
+def mean_quality(entries: list[Any]) -> dict[str, float]:
+    """Return the mean over entries that have a quality each, rounded to what its noise leaves."""
     return {name: round(statistics.mean(e.quality[name] for e in entries), 1) for name in entries[0].quality}
 
 

@@ -213,10 +213,8 @@ class TiledCells:
 
     def _pieces(self, strata: tuple[int, int], rounds: int, random: np.random.Generator) -> list[CellPiece]:
         """Return the segments of one stratum of rows and one of columns, shuffled and cut into pieces of like size."""
-        of_row = self._counts[strata[0]].reshape(-1)
         tiles = self._counts[strata].reshape(-1)
-        start = int(self._counts[strata[0], : strata[1]].sum())
-        assert of_row.sum() >= start + tiles.sum()
+        start = int(self._counts[strata[0], : strata[1]].sum())  # in the file of the row's stratum
         segments = self._segments(tiles, start, strata)
         segments = segments[random.permutation(len(segments))]
         cells = np.cumsum(segments[:, 1] - segments[:, 0])

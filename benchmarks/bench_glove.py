@@ -1,0 +1,191 @@
+"""GloVe against Stanford's ``glove``: the same cells, settings and threads; seconds an iteration, quality after all.
+
+GLOVE_HOME must hold the programs; they are fastest when built with ``-Ofast -march=native``. Neither side's iterations
+include bringing the cells into random order: ``shuffle`` for Stanford's, which is not run here, since the file that
+``glove`` gets is written shuffled; tiling for ours, whose time is printed. Of each side the median iteration counts.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import harness
+import numpy as np
+from word2vec_contest import CORPUS, mean_quality, quality_of
+
+DIM, WINDOW, X_MAX, EPOCHS, THREADS = 100, 10, 10.0, 15, 2
+FOLDER = harness.WORK / "glove"
+
+CREC = np.dtype([("row", "<i4"), ("column", "<i4"), ("weight", "<f8")])
+"""A cell as GloVe's programs read it; words are numbered from 1."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one side did: seconds and cost per cell of each iteration, quality in points of 100."""
+
+    seconds: list[float]
+    costs: list[float]
+    quality: dict[str, float]
+
+
+def main() -> None:
+    """Train with both, in turn, and print every figure and the result."""
+    options = harness.arguments(str(__doc__).splitlines()[0], rounds=1)
+    program = harness.glove_program("glove")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    snapshot = harness.in_fresh_process(prepare)
+    cells = harness.in_fresh_process(write_for_stanford, snapshot)
+    entries: dict[str, list[Entry]] = {"Stanford": [], "embtrain": []}
+    for seed in range(1, options.rounds + 1):
+        entries["Stanford"].append(train_stanford(program, seed))
+        entries["embtrain"].append(harness.in_fresh_process(train_embtrain, snapshot, seed, options.json))
+        for side, of_side in entries.items():
+            harness.say(f"round {seed}  {side:9s} {describe(of_side[-1])}", quiet=options.json)
+    seconds = {side: statistics.median(s for e in of_side for s in e.seconds) for side, of_side in entries.items()}
+    quality = {name: mean_quality(entries[side]) for name, side in (("ours", "embtrain"), ("peer", "Stanford"))}
+    ours, peer = cells / seconds["embtrain"], cells / seconds["Stanford"]
+    harness.finish(harness.Result("glove", "cells/s", ours, peer, "Stanford's glove, 2 threads", ours / peer, quality))
+
+
+def describe(entry: Entry) -> str:
+    """Spell the measures of a run."""
+    seconds = " ".join(f"{value:.2f}" for value in entry.seconds)
+    quality = "  ".join(f"{name} {value:.1f}" for name, value in entry.quality.items())
+    return f"median {statistics.median(entry.seconds):.2f} s ({seconds})  cost {entry.costs[-1]:.6f}  {quality}"
+
+
+def prepare() -> str:
+    """Return a snapshot with the co-occurrences of the corpus; Spark makes it the first time."""
+    from embtrain.config import CooccurrenceSettings, CorpusSettings, Settings
+    from pipelines.prepare import prepare as prepare_snapshot
+    from pipelines.session import spark_session
+
+    settings = Settings(
+        name="glove",
+        snapshot=str(FOLDER / "snapshot"),
+        corpus=CorpusSettings(
+            paths=[str(harness.data_file(CORPUS))],
+            tokenizer="whitespace",
+            held_out=0,
+            deduplicate=False,
+            split_sentences=False,
+        ),
+        cooccurrence=CooccurrenceSettings(window=WINDOW),
+        tables=["cooccurrence"],
+    )
+    with spark_session(settings.spark, app="benchmark") as spark:
+        prepare_snapshot(spark, settings)
+    return settings.snapshot_location
+
+
+def write_for_stanford(snapshot: str) -> int:
+    """Write the snapshot's cells as ``shuffle`` would, and its vocabulary; return the number of cells."""
+    from embtrain.data.stripes import StripeTable
+    from embtrain.data.vocabulary import Vocabulary
+    from embtrain.manifest import Snapshot
+
+    opened = Snapshot.open(snapshot)
+    vocabulary = Vocabulary.read(opened)
+    lines = (f"{token} {count}\n" for token, count in zip(vocabulary.tokens, vocabulary.counts, strict=True))
+    (FOLDER / "vocabulary.txt").write_text("".join(lines), "utf-8")
+    pieces = []
+    for stripes in StripeTable(opened).read():
+        piece = np.empty(stripes.columns.size, CREC)
+        piece["row"] = np.repeat(stripes.rows, np.diff(stripes.offsets)) + 1
+        piece["column"], piece["weight"] = stripes.columns + 1, stripes.weights
+        pieces.append(piece)
+    cells = np.concatenate(pieces)
+    cells[np.random.default_rng(0).permutation(cells.size)].tofile(FOLDER / "cells.bin")
+    return cells.size
+
+
+def train_stanford(program: Path, seed: int) -> Entry:
+    """Run Stanford's program, and take the time of each iteration as it says that it is done."""
+    options = {
+        "input-file": FOLDER / "cells.bin",
+        "vocab-file": FOLDER / "vocabulary.txt",
+        "save-file": FOLDER / "stanford",
+        "vector-size": DIM,
+        "threads": THREADS,
+        "iter": EPOCHS,
+        "x-max": X_MAX,
+        "seed": seed,
+    }
+    command = [str(program), *(str(word) for key, value in options.items() for word in (f"-{key}", value))]
+    seconds, costs, last = [], [], time.perf_counter()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr
+        for line in running.stderr:
+            found = re.search(r"iter: (\d+), cost: ([\d.naif]+)", line)
+            now = time.perf_counter()
+            if found:
+                costs.append(float(found[2]))
+                seconds.append(now - last)
+            if found or "vocab size" in line:
+                last = now
+    if running.returncode or len(costs) != EPOCHS:
+        raise SystemExit(f"{program} ended with {running.returncode} after {len(costs)} of {EPOCHS} iterations")
+    return Entry(seconds, costs, harness.in_fresh_process(quality_of_file, FOLDER / "stanford.txt"))
+
+
+def quality_of_file(path: Path) -> dict[str, float]:
+    """Measure the vectors of a file, without the <unk> that glove appends."""
+    from embtrain.formats import read
+
+    vectors = read(path, "glove")
+    return quality_of(vectors.index_to_key[:-1], vectors.matrix[:-1])
+
+
+def train_embtrain(snapshot: str, seed: int, quiet: bool) -> Entry:
+    """Train here."""
+    from embtrain.checkpoint import Checkpoint, Position
+    from embtrain.config import Settings
+    from embtrain.data.tiles import TiledCells
+    from embtrain.data.vocabulary import Vocabulary
+    from embtrain.distributed import Group
+    from embtrain.manifest import Snapshot
+    from embtrain.models.build import build_model
+    from embtrain.train import Report, Training
+
+    train = {"epochs": EPOCHS, "seed": seed, "checkpoint_seconds": 1e9}
+    settings = Settings.model_validate(
+        {"name": "benchmark", "model": {"type": "glove", "dim": DIM, "x_max": X_MAX}, "train": train}
+    )
+    opened = Snapshot.open(snapshot)
+    vocabulary = Vocabulary.read(opened)
+    model = build_model(settings.model, vocabulary, threads=THREADS, seed=seed)
+    started = time.perf_counter()
+    cells = TiledCells(opened, len(vocabulary), FOLDER, seed=seed, group=Group())
+    harness.say(f"tiling {time.perf_counter() - started:.1f} s", quiet=quiet)
+    ends, costs = [time.perf_counter()], []
+
+    def observe(report: Report) -> None:
+        if report.epoch:
+            ends.append(time.perf_counter())
+            costs.append(report.epoch.loss_per_pair)
+
+    training: Training[Any] = Training(
+        model=model,
+        source=cells,
+        held_out=None,
+        settings=settings.train,
+        learning_rate=settings.model.learning_rate,
+        group=Group(),
+        merge=model.merger(Group(), cells.size),
+        checkpoint=Checkpoint(FOLDER / "checkpoint", {}),
+        observe=observe,
+        advance=lambda _: None,
+    )
+    training.run(Position())
+    return Entry(np.diff(ends).tolist(), costs, quality_of(vocabulary.tokens, model.vectors()))
+
+
+if __name__ == "__main__":
+    main()
