@@ -21,7 +21,6 @@ _LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
 }
 
 # What speed and the same files everywhere depend on; an option given to spark-submit comes first.
@@ -69,6 +68,8 @@ def _start(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSessi
     # Workers run this Python, with what is installed in it, rather than the first on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = builder.master(master).config("spark.driver.memory", settings.driver_memory)
+    # In a log pipelines.progress takes the place of Spark's bar.
+    builder = builder.config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     if master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config(map=_LOCAL).config("spark.driver.defaultJavaOptions", _java_options())
