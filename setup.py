@@ -38,6 +38,7 @@ DEV = [
     "pytest",
     "pytest-timeout",
     "ruff",
+    "scikit-learn",
     "types-PyYAML",
     "types-tqdm",
 ]

@@ -13,7 +13,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from embtrain.model_settings import CbowSettings, GloveSettings, ModelSettings, SgnsSettings, WindowedModel
+from embtrain.model_settings import (
+    CbowSettings,
+    FactorisedModel,
+    GloveSettings,
+    LsaSettings,
+    ModelSettings,
+    PpmiSvdSettings,
+    SgnsSettings,
+    TrainedModel,
+    WindowedModel,
+)
 from embtrain.section import Count, Fraction, Integer, Number, Section, Similarity, Token
 from embtrain.text import TextRules
 from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech
@@ -23,10 +33,13 @@ __all__ = [
     "CooccurrenceSettings",
     "CorpusSettings",
     "EvaluateSettings",
+    "FactorisedModel",
     "FurtherTable",
     "GloveSettings",
+    "LsaSettings",
     "ModelSettings",
     "PhrasesSettings",
+    "PpmiSvdSettings",
     "Section",
     "Settings",
     "SgnsSettings",
@@ -34,6 +47,7 @@ __all__ = [
     "SubwordSettings",
     "TrackSettings",
     "TrainSettings",
+    "TrainedModel",
     "UnigramSettings",
     "VocabularySettings",
     "WindowedModel",
@@ -300,6 +314,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _learning_rate_falls(self) -> Settings:
+        if isinstance(self.model, FactorisedModel):
+            return self
         if self.train.final_learning_rate > self.model.learning_rate:
             raise ValueError(
                 f"train.final_learning_rate ({self.train.final_learning_rate:g}) must not be above "
@@ -310,7 +326,11 @@ class Settings(Section):
     @property
     def further_tables(self) -> list[FurtherTable]:
         """Return the tables asked for, and those that the model needs, besides those of every snapshot."""
-        needed: list[FurtherTable] = ["cooccurrence"] if isinstance(self.model, GloveSettings) else []
+        needed: list[FurtherTable] = []
+        if isinstance(self.model, GloveSettings | PpmiSvdSettings):
+            needed = ["cooccurrence"]
+        elif isinstance(self.model, LsaSettings):
+            needed = ["document_terms"]
         return list(dict.fromkeys([*self.tables, *needed]))
 
     @property

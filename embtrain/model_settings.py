@@ -38,7 +38,7 @@ class SgnsSettings(WindowedModel):
     """Skip-gram (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
 
     type: Literal["sgns", "skipgram"] = "sgns"
-    """The model to train: `sgns`, `cbow` or `glove`. `skipgram` is `sgns` by the name that suits every objective."""
+    """The model: `sgns`, `cbow`, `glove`, `ppmi_svd` or `lsa`. `skipgram` is another name of `sgns`."""
     learning_rate: Number = Field(0.025, gt=0, le=10)
     """At the start; `train.final_learning_rate` is where it ends."""
 
@@ -47,7 +47,7 @@ class CbowSettings(WindowedModel):
     """Continuous bag of words (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
 
     type: Literal["cbow"] = "cbow"
-    """The model to train: `sgns`, `cbow` or `glove`."""
+    """The model."""
     learning_rate: Number = Field(0.15, gt=0, le=10)
     """At the start. `gradient: word2vec` takes longer steps, so that its default is 0.05, as in word2vec.c."""
     gradient: Literal["corrected", "word2vec"] = "corrected"
@@ -76,7 +76,7 @@ class GloveSettings(Section):
     """GloVe (Pennington et al., 2014). It trains from the table of co-occurrences, whose window decides what counts."""
 
     type: Literal["glove"] = "glove"
-    """The model to train: `sgns`, `cbow` or `glove`."""
+    """The model."""
     dim: Integer = Field(100, ge=1, le=4096)
     """Numbers per vector."""
     x_max: Number = Field(10, gt=0)
@@ -91,4 +91,34 @@ class GloveSettings(Section):
     makes 2 * dim numbers."""
 
 
-ModelSettings = Annotated[SgnsSettings | CbowSettings | GloveSettings, Field(discriminator="type")]
+class FactorisedModel(Section):
+    """What PPMI-SVD and LSA share. They are made in one go: of `train` only `threads` and `seed` apply."""
+
+    dim: Integer = Field(100, ge=1, le=4096)
+    """Numbers per vector: the singular values that are kept."""
+
+
+class PpmiSvdSettings(FactorisedModel):
+    """Singular vectors of positive pointwise mutual information (Levy et al., 2015), from the co-occurrences."""
+
+    type: Literal["ppmi_svd"] = "ppmi_svd"
+    """The model to make."""
+    context_smoothing: Number = Field(0.75, ge=0, le=1)
+    """Contexts are as likely as their counts to this power: below 1, rare ones weigh less."""
+    shift: Number = Field(1, gt=0)
+    """log(shift) is taken from each PMI before it is held above 0. 5 corresponds to skip-gram with 5 negatives."""
+    eigenvalue_weight: Number = Field(0.5, ge=0, le=1)
+    """Power of the singular values that the vectors are multiplied by: 0, 0.5 or 1."""
+
+
+class LsaSettings(FactorisedModel):
+    """Latent semantic analysis (Deerwester et al., 1990): singular vectors of TF-IDF, from the terms of documents."""
+
+    type: Literal["lsa"] = "lsa"
+    """The model to make."""
+    eigenvalue_weight: Number = Field(1, ge=0, le=1)
+    """Power of the singular values that the words' vectors are multiplied by. Documents have them whole."""
+
+
+TrainedModel = SgnsSettings | CbowSettings | GloveSettings
+ModelSettings = Annotated[TrainedModel | PpmiSvdSettings | LsaSettings, Field(discriminator="type")]

@@ -14,9 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
+import pyarrow as pa
+import pyarrow.parquet as pq
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 
@@ -77,6 +80,12 @@ class TrackedRun:
     def log_text(self, text: str, file: str) -> None:
         """Keep a text as the run's artifact ``file``."""
         self.client.log_text(self.run_id, text, file)
+
+    def log_table(self, table: pa.Table, file: str) -> None:
+        """Keep a table as the run's artifact ``file``, in Parquet."""
+        with TemporaryDirectory() as folder:
+            pq.write_table(table, Path(folder) / file, compression="zstd")
+            self.client.log_artifact(self.run_id, str(Path(folder) / file))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""From a snapshot to a registered version: read, train, evaluate, log, register.
+"""From a snapshot to a registered version: read, train or factorise, evaluate, log, register.
 
 The command line calls this; so may a program. Of several processes all train, and the first one speaks to
 MLflow, before the training begins, so that a server that is not there costs no training.
@@ -18,11 +18,20 @@ import numpy as np
 
 from embtrain import tracking
 from embtrain.checkpoint import Checkpoint, Position
-from embtrain.config import EvaluateSettings, GloveSettings, Settings, TrackSettings
+from embtrain.config import (
+    EvaluateSettings,
+    FactorisedModel,
+    GloveSettings,
+    LsaSettings,
+    PpmiSvdSettings,
+    Settings,
+    TrackSettings,
+)
 from embtrain.data.sequences import SequenceTable
 from embtrain.data.source import Source
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, process_group
+from embtrain.errors import SetupError
 from embtrain.evaluation import evaluate
 from embtrain.evaluation.analogy import read_questions
 from embtrain.evaluation.similarity import read_pairs
@@ -88,6 +97,8 @@ def train(settings: Settings) -> str | None:
         group.require_equal("snapshot", snapshot.fingerprint)
         group.require_equal("configuration", settings.model_dump(include={"model", "train"}))
         _check_evaluation_files(settings.evaluate)
+        if isinstance(settings.model, FactorisedModel):
+            return _factorise(settings, snapshot, vocabulary, group)
         checkpoint = _checkpoint(settings, snapshot, group)
         with checkpoint.held() if group.is_first else nullcontext():
             corpus = Corpus.open(settings, snapshot, vocabulary, group)
@@ -104,6 +115,28 @@ def train(settings: Settings) -> str | None:
                 version = _register(settings, snapshot, vectors, run, losses)
             checkpoint.remove()
         return version
+
+
+def _factorise(settings: Settings, snapshot: Snapshot, vocabulary: Vocabulary, group: Group) -> str | None:
+    """Make the vectors in one go from the snapshot's counts, and register them."""
+    from embtrain.models.factorisation import factorise  # noqa: PLC0415 - loads numba
+
+    assert isinstance(settings.model, PpmiSvdSettings | LsaSettings)
+    if group.world_size > 1:
+        raise SetupError(
+            f"one process makes a {settings.model.type} model, found {group.world_size}; start embtrain train alone"
+        )
+    with _run(settings, snapshot, group, {}) as run:
+        if run is None:
+            return None
+        threads = _threads(settings, group)
+        factors = factorise(settings.model, snapshot, len(vocabulary), threads=threads, seed=settings.train.seed)
+        for place, value in enumerate(factors.singular_values.tolist(), start=1):
+            run.log_metrics({"singular_value": value}, step=place)
+        if factors.documents is not None:
+            run.log_table(factors.documents, "documents.parquet")
+        vectors = Vectors(vocabulary.tokens, factors.words, vocabulary.counts)
+        return _register(settings, snapshot, vectors, run, {})
 
 
 def _lease(settings: Settings, group: Group) -> AbstractContextManager[None]:
@@ -193,6 +226,7 @@ def _train(
     run: tracking.TrackedRun | None,
 ) -> dict[str, float]:
     """Run the loop; return the losses after the last epoch, in the first process."""
+    assert not isinstance(settings.model, FactorisedModel)
     source, total = corpus.source, settings.train.epochs * corpus.source.size
     losses: dict[str, float] = {}
 

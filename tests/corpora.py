@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embtrain.manifest import Manifest, Snapshot, fingerprint, read_parts, write_manifest
-from embtrain.schema import COOCCURRENCE, HELD_OUT, SEQUENCES, UNIGRAM, VOCABULARY
+from embtrain.schema import COOCCURRENCE, DOCUMENT_TERMS, HELD_OUT, SEQUENCES, UNIGRAM, VOCABULARY
 from embtrain.storage import Location
 
 WORDS_PER_TOPIC = 12
@@ -83,3 +83,22 @@ def counted_topics(folder, **options):
     rows = pq.read_table(f"{snapshot.location.path}/sequences-toy/part-0.parquet").column("ids").to_pylist()
     counts = np.array([np.bincount(ids, minlength=2 * WORDS_PER_TOPIC) for ids in rows])
     return with_cooccurrence(snapshot, stripes_of(counts.T @ counts + 1.0))
+
+
+def documented_topics(folder):
+    """Write the snapshot of :func:`counted_topics` with each of its sentences as a document, too."""
+    snapshot = counted_topics(folder)
+    rows = pq.read_table(f"{snapshot.location.path}/sequences-toy/part-0.parquet").column("ids").to_pylist()
+    terms, counts = zip(*(np.unique(ids, return_counts=True) for ids in rows), strict=True)
+    numbers = range(len(rows))
+    snapshot.tables[DOCUMENT_TERMS.name] = f"{DOCUMENT_TERMS.name}-toy"
+    columns = [
+        pa.array(numbers, pa.int64()),
+        ["toy.txt" for _ in numbers],
+        [f"sentence {number}" for number in numbers],
+        pa.array(terms, pa.list_(pa.int32())),
+        pa.array(counts, pa.list_(pa.int32())),
+    ]
+    write_table(snapshot, DOCUMENT_TERMS, columns, rows_per_group=50)
+    snapshot.commit()
+    return snapshot

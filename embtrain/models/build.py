@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from embtrain.config import GloveSettings, ModelSettings
+from embtrain.config import GloveSettings, TrainedModel
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError
 from embtrain.models.protocol import Model
 
 
 def build_model(
-    settings: ModelSettings, vocabulary: Vocabulary, *, threads: int, seed: int, device: str = "auto"
+    settings: TrainedModel, vocabulary: Vocabulary, *, threads: int, seed: int, device: str = "auto"
 ) -> Model[Any]:
     """Return the model at the start of its training.
 

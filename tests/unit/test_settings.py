@@ -70,7 +70,10 @@ def test_settings_do_not_change_after_loading(run_file):
         ("dim=3", "unknown setting 'dim'; did you mean 'model.dim'?"),
         ("colour=red", "unknown setting 'colour'; conf/README.md lists all settings"),
         ("model.gradient=corrected", "'model.gradient' is a setting of another model.type than 'sgns'"),
-        ("model.type=word2vec", "model.type: expected one of 'sgns', 'skipgram', 'cbow', 'glove', found 'word2vec'"),
+        (
+            "model.type=word2vec",
+            "model.type: expected one of 'sgns', 'skipgram', 'cbow', 'glove', 'ppmi_svd', 'lsa', found 'word2vec'",
+        ),
         ("model={objective: hierarchical_softmax, num_negatives: 5}", "model.num_negatives does not apply"),
         ("model={objective: softmax, num_negatives: 5}", "model.num_negatives does not apply"),
         ("model={type: cbow, objective: softmax, gradient: word2vec}", "model.gradient word2vec does not apply"),
