@@ -216,10 +216,14 @@ def test_another_version_of_kiwi_redoes_what_depends_on_its_morphemes(spark, tmp
     path.write_text("고양이가 동물과 잔다.\n", encoding="utf-8")
     corpus = CorpusSettings(paths=[str(path)], language="ko", tokenizer="morphemes")
     sources = list_sources(spark, corpus)
-    before = sentences_stage(spark, sources, corpus, 2).made_from
-    assert before == sentences_stage(spark, sources, corpus, 2).made_from
+
+    def made_from():
+        return sentences_stage(spark, sources, corpus, near_duplicates=None, partitions=2).made_from
+
+    before = made_from()
+    assert before == made_from()
     monkeypatch.setattr(sentences_module, "kiwi_version", lambda: "another")
-    assert before != sentences_stage(spark, sources, corpus, 2).made_from
+    assert before != made_from()
 
 
 def test_an_earlier_snapshot_stays_readable_after_a_new_one(spark, folder, corpus):
