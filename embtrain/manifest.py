@@ -171,6 +171,23 @@ class Snapshot:
         """
         return fingerprint(**{table: "-".join(folder.split("-")[:2]) for table, folder in self.tables.items()})
 
+    def require_origin(self, table: Table, source: Table) -> None:
+        """Refuse a table that was made from another version of ``source`` than the one of this snapshot.
+
+        Where either does not say what it was made from, as only those of ``prepare`` do, there is nothing to refuse.
+
+        Raises:
+            SnapshotError: naming both versions.
+        """
+        folders = [self.tables.get(name, "") for name in (table.name, source.name)]
+        manifest = read_manifest(self.location / folders[0]) if all(folders) else None
+        made_from = manifest.made_from.get("inputs", {}).get(source.name) if manifest else None
+        if made_from and folders[1].split("-")[1:2] != [made_from]:
+            raise SnapshotError(
+                f"{self.location / folders[0]} was made from {source.name}-{made_from}, but the snapshot has "
+                f"{folders[1]}: the tables do not belong together; run prepare again"
+            )
+
     def table(self, table: Table) -> tuple[Location, Manifest]:
         """Return a table's folder and manifest, once its files have been checked against it.
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from embtrain.errors import SnapshotError
 from embtrain.manifest import Snapshot
-from embtrain.schema import COOCCURRENCE
+from embtrain.schema import COOCCURRENCE, SEQUENCES, VOCABULARY
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Row:
 
 
 def require_cooccurrence(snapshot: Snapshot) -> None:
-    """Refuse a snapshot without the table, which only some run files ask for.
+    """Refuse a snapshot without the table, which only some run files ask for, or with that of another text.
 
     Raises:
         SnapshotError: saying how to ask for it.
@@ -51,6 +51,8 @@ def require_cooccurrence(snapshot: Snapshot) -> None:
             f"the snapshot {snapshot.location} has no table {COOCCURRENCE.name!r}; put `tables: [cooccurrence]` "
             "into the run file, and run prepare again"
         )
+    snapshot.require_origin(COOCCURRENCE, SEQUENCES)
+    snapshot.require_origin(SEQUENCES, VOCABULARY)
 
 
 def read_rows(snapshot: Snapshot, ids: Sequence[int]) -> dict[int, Row]:

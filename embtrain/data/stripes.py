@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from embtrain.data.cooccurrence import require_cooccurrence
 from embtrain.errors import SnapshotError
+from embtrain.kernels.stripes import asymmetry, find_fault
 from embtrain.manifest import Snapshot
 from embtrain.schema import COOCCURRENCE
 
@@ -32,7 +33,8 @@ class StripeTable:
     """A snapshot's co-occurrences.
 
     Raises:
-        SnapshotError: if the table is absent or damaged.
+        SnapshotError: if the table is absent or damaged, or was counted from other sequences or ids than the
+            snapshot's.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -50,6 +52,34 @@ class StripeTable:
                 yield from self._read_part(part.name)
             except (pa.ArrowException, OSError) as error:
                 raise SnapshotError(f"cannot read {self.folder / part.name}: {error}; run prepare again") from None
+
+    def read_checked(self, vocab_size: int) -> Iterator[Stripes]:
+        """Read the table and check it: each piece before it is given, and after the last one the whole.
+
+        Args:
+            vocab_size: rows and columns must be below this.
+
+        Raises:
+            SnapshotError: if a file cannot be read, an id is not in the vocabulary, a row is there twice, has no
+                columns or some that do not ascend, a weight has no logarithm, or symmetric windows made a table that
+                is not symmetric.
+        """
+        # Left and right windows make tables of any kind; where symmetric ones do not, a part is missing.
+        is_symmetric = self.manifest.made_from.get("settings", {}).get("context") == "symmetric"
+        seen, difference = np.zeros(vocab_size, np.bool_), 0
+        for stripes in self.read():
+            wrong = find_fault(*stripes, seen)
+            if wrong >= 0:
+                raise SnapshotError(f"{self.folder}: {_fault(stripes, wrong, vocab_size)}")
+            if is_symmetric:
+                rows, offsets, columns, weights = stripes
+                difference += int(asymmetry(rows, offsets, columns, weights.view(np.uint32)))
+            yield stripes
+        if difference % 2**64:
+            raise SnapshotError(
+                f"{self.folder} is asymmetric, but its windows were symmetric: cells are missing or were changed; "
+                "run prepare again"
+            )
 
     def _read_part(self, name: str) -> Iterator[Stripes]:
         with pq.ParquetFile(f"{self.folder.path}/{name}", filesystem=self.folder.filesystem) as file:
@@ -71,3 +101,22 @@ def _as_arrays(piece: pa.RecordBatch) -> Stripes:
         columns.flatten().to_numpy(),
         weights.flatten().to_numpy(),
     )
+
+
+def _fault(stripes: Stripes, wrong: int, vocab_size: int) -> str:
+    """Say what is wrong with a stripe."""
+    row, cells = stripes.rows[wrong], slice(stripes.offsets[wrong], stripes.offsets[wrong + 1])
+    columns, weights = stripes.columns[cells], stripes.weights[cells]
+    ids = np.append(columns, row)
+    if ids.min() < 0 or ids.max() >= vocab_size:
+        return (
+            f"row {row} holds ids {ids.min()} to {ids.max()}, but the vocabulary has {vocab_size} tokens; "
+            "the tables do not belong together: run prepare again"
+        )
+    if not columns.size:
+        return f"row {row} has no columns; run prepare again"
+    bad = np.flatnonzero(~(weights > 0) | ~np.isfinite(weights))
+    if bad.size:
+        cell = f"row {row}, column {columns[bad[0]]}"
+        return f"the weight of {cell} is {weights[bad[0]]}, which has no logarithm; run prepare again"
+    return f"row {row} is there twice, or its columns do not ascend; run prepare again"

@@ -15,20 +15,25 @@ import mmap
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import isqrt
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.data.stripes import Stripes, StripeTable
+from embtrain.data.stripes import StripeTable
 from embtrain.distributed import Group
-from embtrain.errors import CorpusError, SetupError, SnapshotError
+from embtrain.errors import ConfigError, CorpusError, SetupError
 from embtrain.kernels.tiling import count_cells, place_cells, shuffle_tiles
 from embtrain.manifest import Snapshot
 
 SIDE_BITS = 9
 """A tile of 512 x 512: both sets of rows, of dimension 100, fit into a second-level cache of 1 MB."""
+
+PLACE_BITS = 16
+"""A place within a tile has so many bits; no tile is larger."""
 
 MAX_TILES = 1 << 20
 """Tiles are larger where there would be more: a tile must hold some hundred cells to be worth going to."""
@@ -78,13 +83,20 @@ class Grid:
     vocab_size: int
     num_strata: int
 
-    @property
+    @cached_property
     def shift(self) -> int:
-        """Return log2 of a tile's side."""
-        shift = SIDE_BITS
-        while (self.num_strata * self._side_tiles(shift)) ** 2 > MAX_TILES:
-            shift += 1
-        return shift
+        """Return log2 of a tile's side.
+
+        Raises:
+            ConfigError: if there are more tiles than can be, however large they are.
+        """
+        for shift in range(SIDE_BITS, PLACE_BITS + 1):
+            if (self.num_strata * self._side_tiles(shift)) ** 2 <= MAX_TILES:
+                return shift
+        raise ConfigError(
+            f"GloVe cannot deal the cells of {self.vocab_size:,} tokens out to {self.num_strata:,} processes in "
+            f"{MAX_TILES:,} tiles; start fewer processes, at most {isqrt(MAX_TILES):,}, or lower vocabulary.max_size"
+        )
 
     @property
     def side_tiles(self) -> int:
@@ -113,6 +125,7 @@ class TiledCells:
     Raises:
         SnapshotError: if the table is absent or damaged, does not belong to the vocabulary, or has a weight
             without logarithm.
+        ConfigError: if the tiles would be too many.
         SetupError: if the file cannot be written.
     """
 
@@ -125,7 +138,7 @@ class TiledCells:
         own = self._counts[group.rank].reshape(-1)
         self._places, self._log_counts = self._sort(own, folder, group.rank, seed)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Return the number of cells of the table."""
         return int(self._counts.sum())
@@ -157,23 +170,12 @@ class TiledCells:
             yield CellBlock(piece, self._places, self._log_counts, self._grid.num_strata)
 
     def _count(self) -> npt.NDArray[np.int64]:
-        """Count the cells of each tile, and check them. Shape: strata, strata, tiles of a side, tiles of a side."""
+        """Check the table and count the cells of each tile. Shape: strata, strata, tiles of a side, tiles of a side."""
         grid = self._grid
         shape = (grid.num_strata, grid.num_strata, grid.side_tiles, grid.side_tiles)
         counts = np.zeros(shape, np.int64)
-        row_cells, column_cells = np.full(grid.vocab_size, -1, np.int64), np.zeros(grid.vocab_size, np.int64)
-        for stripes in self._table.read():
-            wrong = count_cells(
-                *stripes, grid.num_strata, grid.side_tiles, grid.shift, counts.reshape(-1), row_cells, column_cells
-            )
-            if wrong >= 0:
-                raise SnapshotError(f"{self._table.folder}: {_fault(stripes, wrong, grid.vocab_size)}")
-        # Left and right windows make tables of any kind; where symmetric ones do not, a part is missing.
-        context = self._table.manifest.made_from.get("settings", {}).get("context")
-        if context == "symmetric" and not np.array_equal(np.maximum(row_cells, 0), column_cells):
-            raise SnapshotError(
-                f"{self._table.folder} is asymmetric, but its windows were symmetric: cells are missing; prepare again"
-            )
+        for rows, offsets, columns, _ in self._table.read_checked(grid.vocab_size):
+            count_cells(rows, offsets, columns, grid.num_strata, grid.side_tiles, grid.shift, counts.reshape(-1))
         return counts
 
     def _sort(
@@ -248,20 +250,3 @@ def cut_into_bands(starts: npt.NDArray[np.int64], cells: int) -> list[tuple[int,
 def _write(file: IO[bytes], values: npt.NDArray[np.uint32] | npt.NDArray[np.float32], at: int) -> None:
     file.seek(at)
     file.write(values.data)
-
-
-def _fault(stripes: Stripes, wrong: int, vocab_size: int) -> str:
-    """Say what is wrong with a stripe."""
-    row, cells = stripes.rows[wrong], slice(stripes.offsets[wrong], stripes.offsets[wrong + 1])
-    columns, weights = stripes.columns[cells], stripes.weights[cells]
-    ids = np.append(columns, row)
-    if ids.min() < 0 or ids.max() >= vocab_size:
-        return (
-            f"row {row} holds ids {ids.min()} to {ids.max()}, but the vocabulary has {vocab_size} tokens; "
-            "the tables do not belong together: run prepare again"
-        )
-    bad = np.flatnonzero(~(weights > 0) | ~np.isfinite(weights))
-    if bad.size:
-        cell = f"row {row}, column {columns[bad[0]]}"
-        return f"the weight of {cell} is {weights[bad[0]]}, which has no logarithm; run prepare again"
-    return f"row {row} is there twice, or its columns do not ascend; run prepare again"

@@ -21,37 +21,21 @@ def first_tile(row, num_strata, side_tiles, shift):
 
 
 @kernel
-def count_cells(rows, offsets, columns, weights, num_strata, side_tiles, shift, counts, row_cells, column_cells):
-    """Add the cells of some stripes to the counts of their tiles; return the first stripe that is wrong, or -1.
-
-    A stripe is wrong if its row is out of the vocabulary or has come before, if its columns do not ascend within the
-    vocabulary, or if a weight is not a positive, finite number.
+def count_cells(rows, offsets, columns, num_strata, side_tiles, shift, counts):
+    """Add the cells of some stripes to the counts of their tiles.
 
     Args:
-        rows, offsets, columns, weights: stripe i is row rows[i], and columns and weights from offsets[i] to
-            offsets[i + 1]. int32, int64, int32, float32.
+        rows, offsets, columns: stripe i is row rows[i], and columns from offsets[i] to offsets[i + 1], and found
+            right by :func:`embtrain.kernels.stripes.find_fault`. int32, int64, int32.
         num_strata, side_tiles, shift: strata, tiles along one side of a stratum, log2 of a tile's side.
         counts: cells of each tile. int64; added to.
-        row_cells: cells of each row, -1 where it has not come. Shape ``(V,)``, int64; written.
-        column_cells: cells of each column. Shape ``(V,)``, int64; added to.
     """
-    vocab_size = row_cells.size
     for stripe in range(rows.size):
-        row = np.int64(rows[stripe])
-        if row < 0 or row >= vocab_size or row_cells[row] >= 0:
-            return stripe
-        row_cells[row] = offsets[stripe + 1] - offsets[stripe]
-        base = first_tile(row, num_strata, side_tiles, shift)
-        before = np.int64(-1)
+        base = first_tile(np.int64(rows[stripe]), num_strata, side_tiles, shift)
         for cell in range(offsets[stripe], offsets[stripe + 1]):
             column = np.int64(columns[cell])
-            if column <= before or column >= vocab_size or not (0 < weights[cell] < np.inf):
-                return stripe
-            before = column
-            column_cells[column] += 1
             stratum, place = column % num_strata, column // num_strata
             counts[base + stratum * side_tiles * side_tiles + (place >> shift)] += 1
-    return -1
 
 
 @kernel
@@ -59,7 +43,8 @@ def place_cells(rows, offsets, columns, weights, num_strata, side_tiles, shift, 
     """Write the cells of some stripes that belong to a range of tiles behind those written there before.
 
     Args:
-        rows, offsets, columns, weights, num_strata, side_tiles, shift: as for :func:`count_cells`, and found right.
+        rows, offsets, columns, num_strata, side_tiles, shift: as for :func:`count_cells`.
+        weights: of the cells. float32.
         tiles: the range: the first tile's number, and the one after the last.
         cursors: where the next cell of each tile of the range goes. int64; written.
         places: of each cell, the place of its column in the tile times 65536, plus that of its row. uint32; written.

@@ -6,6 +6,7 @@ They are the baselines that the trained models have to beat, and are made in one
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,9 @@ from scipy.sparse import csr_array
 
 from embtrain.config import LsaSettings, PpmiSvdSettings
 from embtrain.data.document_terms import read_document_terms
-from embtrain.data.stripes import Stripes, StripeTable
-from embtrain.errors import CorpusError, SnapshotError
+from embtrain.data.sparse import matrix_of_rows
+from embtrain.data.stripes import StripeTable
+from embtrain.errors import CorpusError
 from embtrain.manifest import Snapshot
 from embtrain.models.svd import Svd, truncated_svd
 from embtrain.models.weighting import context_log_probability, positive_pmi, tf_idf
@@ -73,45 +75,43 @@ def ppmi_matrix(
 
     Returns:
         The ids of the matrix's rows, in the order of the table, and the matrix. Shapes ``(R,)`` and ``(R, V)``.
+
+    Raises:
+        SnapshotError: if the table is damaged, or not of this vocabulary.
+        CorpusError: if it is empty.
     """
     column_sums = np.zeros(vocab_size, np.float64)
-    for stripes in table.read():
-        _check_ids(table, stripes, vocab_size)
+    for stripes in table.read_checked(vocab_size):
         column_sums += np.bincount(stripes.columns, stripes.weights, minlength=vocab_size)
+    if not column_sums.any():
+        raise CorpusError("the table 'cooccurrence' is empty: no two words of the vocabulary share a window; add text")
     log_probability = context_log_probability(column_sums, settings.context_smoothing)
     weighed = [positive_pmi(stripes, log_probability, settings.shift) for stripes in table.read()]
-    if not weighed:
-        raise CorpusError(f"{table.folder} holds no co-occurrences; add text, and run prepare again")
-    lengths = np.concatenate([np.diff(stripes.offsets) for stripes in weighed])
-    matrix = csr_array(
-        (
-            np.concatenate([stripes.weights for stripes in weighed]),
-            np.concatenate([stripes.columns for stripes in weighed]),
-            np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
-        ),
-        shape=(lengths.size, vocab_size),
-    )
-    return np.concatenate([stripes.rows for stripes in weighed]), matrix
+    rows, offsets, columns, weights = (list(arrays) for arrays in zip(*weighed, strict=True))
+    del weighed
+    lengths = np.concatenate([np.diff(part) for part in offsets])
+    matrix = matrix_of_rows(_joined(weights), _joined(columns), lengths, vocab_size)
+    return np.concatenate(rows), matrix
 
 
-def _check_ids(table: StripeTable, stripes: Stripes, vocab_size: int) -> None:
-    highest = max(stripes.rows.max(initial=0), stripes.columns.max(initial=0))
-    if highest >= vocab_size:
-        raise SnapshotError(
-            f"{table.folder} holds the id {highest}, but the vocabulary has {vocab_size} tokens; "
-            "the tables do not belong together: run prepare again"
-        )
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Put parts end to end, and let go of them: they are as large as the whole."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _lsa(settings: LsaSettings, snapshot: Snapshot, vocab_size: int, *, threads: int, seed: int) -> Factors:
     """Factorise TF-IDF (Deerwester et al., 1990): words are V S^p, documents U S, as scikit-learn's TruncatedSVD."""
-    read = read_document_terms(snapshot, vocab_size)
-    if not read.counts.nnz:
+    documents, counts = read_document_terms(snapshot, vocab_size)
+    if not counts.nnz:
         raise CorpusError(f"the snapshot {snapshot.location} has no document with a word of the vocabulary; add text")
-    svd: Svd = truncated_svd(tf_idf(read.counts), settings.dim, threads=threads, seed=seed)
+    matrix = tf_idf(counts)
+    del counts  # as large as what it was weighed to
+    svd: Svd = truncated_svd(matrix, settings.dim, threads=threads, seed=seed)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array((svd.left * svd.singular_values).ravel()), settings.dim)
     return Factors(
         words=np.ascontiguousarray(svd.right * svd.singular_values**settings.eigenvalue_weight),
         singular_values=svd.singular_values,
-        documents=read.documents.append_column("vector", vectors),
+        documents=documents.append_column("vector", vectors),
     )

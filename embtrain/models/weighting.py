@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
 from embtrain.data.stripes import Stripes
 
@@ -60,11 +60,15 @@ def tf_idf(counts: csr_array) -> csr_array:
     the term.
 
     Args:
-        counts: documents in rows. Shape ``(N, V)``, float32.
+        counts: documents in rows; none of them 0. Shape ``(N, V)``, float32.
+
+    Returns:
+        A matrix that shares its columns' ids with ``counts``.
     """
-    num_documents = counts.shape[0]
-    having = np.bincount(counts.indices, minlength=counts.shape[1])
-    idf = np.log((1 + num_documents) / (1 + having)) + 1
-    weighted = csr_array(counts * idf.astype(np.float32))
-    lengths = np.sqrt(weighted.multiply(weighted).sum(axis=1))
-    return csr_array(diags_array((1 / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)) @ weighted)
+    num_documents, num_terms = counts.shape
+    having = np.bincount(counts.indices, minlength=num_terms)
+    idf = (np.log((1 + num_documents) / (1 + having)) + 1).astype(np.float32)
+    weights = counts.data * idf[counts.indices]
+    squares = csr_array((weights**2, counts.indices, counts.indptr), shape=counts.shape)
+    weights /= np.repeat(np.sqrt(squares @ np.ones(num_terms, np.float32)), np.diff(counts.indptr))
+    return csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
