@@ -307,6 +307,10 @@ class Settings(Section):
     def _default_training(cls, values: Any) -> Any:
         """Let GloVe go on for longer, at a rate that AdaGrad alone lowers, unless the run file says otherwise."""
         model, train = (values.get(key, {}) for key in ("model", "train")) if isinstance(values, dict) else ({}, {})
+        if isinstance(model, GloveSettings):
+            model = model.model_dump()
+        if isinstance(train, TrainSettings):
+            train = train.model_dump(exclude_unset=True)
         if not (isinstance(model, dict) and isinstance(train, dict) and model.get("type") == "glove"):
             return values
         rate = model.get("learning_rate", GloveSettings().learning_rate)

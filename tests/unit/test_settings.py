@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from embtrain.config import CorpusSettings, Settings
+from embtrain.config import CorpusSettings, GloveSettings, Settings, TrainSettings
 from embtrain.errors import ConfigError
 from embtrain.settings import load_settings
 from embtrain.text import TextRules
@@ -217,6 +217,12 @@ def test_glove_goes_on_for_longer_at_a_rate_that_does_not_fall_unless_told_other
     assert (glove.train.epochs, glove.train.final_learning_rate) == (25, 0.1)
     told = Settings(name="x", model={"type": "glove"}, train={"epochs": 3, "final_learning_rate": 0.01})
     assert (told.train.epochs, told.train.final_learning_rate) == (3, 0.01)
+
+
+def test_sections_made_in_python_mean_what_they_mean_in_a_run_file():
+    made = Settings(name="x", model=GloveSettings(learning_rate=0.1), train=TrainSettings(seed=7))
+    assert made == Settings(name="x", model={"type": "glove", "learning_rate": 0.1}, train={"seed": 7})
+    assert made.train.epochs == 25
 
 
 def test_glove_asks_for_the_table_that_it_trains_on():
