@@ -235,7 +235,7 @@ class TrainSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where `model.objective: softmax` computes. `auto`: a GPU if torch finds one. All others are for CPUs."""
     seed: Integer = Field(1, ge=0, lt=2**63)
-    """One thread and one process: the same seed gives the same vectors, bit for bit."""
+    """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
     """Folder for the state of an unfinished run. None: `checkpoints/NAME`."""
     checkpoint_seconds: Number = Field(300, gt=0)
