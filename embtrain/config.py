@@ -89,14 +89,15 @@ class CorpusSettings(Section):
     min_sentence_tokens: Integer = Field(1, ge=1)
     """Sentences of fewer tokens are dropped."""
     max_sentence_tokens: Integer = Field(1000, ge=2)
-    """Longer sentences are cut in pieces of so many tokens, as word2vec.c does. Nothing is lost."""
+    """Longer sentences are cut in pieces of so many tokens, as word2vec.c does. Windows end at the cuts, and a last
+    piece of fewer than `min_sentence_tokens` is dropped."""
     max_token_characters: Integer = Field(100, ge=1, le=999)
     """Longer tokens are dropped: encoded files, sequences of genes. word2vec.c cuts them at 99 bytes."""
     deduplicate: bool = True
     """Keep one of each set of sentences with the same tokens."""
     near_duplicates: Similarity | None = None
-    """Of documents that have at least this share of their runs of five words in common (Jaccard), keep one: 0.8 finds
-    copies with small changes. None: keep them all."""
+    """Of documents that have about this share of their runs of five words in common (Jaccard) or more, keep one: 0.8
+    finds copies with small changes. None: keep them all."""
     held_out: Fraction = 0.002
     """Share of the sentences, chosen by hash, that is kept out of training to measure the loss on."""
 

@@ -19,7 +19,7 @@ Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 Fraction = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_boolean)]
 Token = Annotated[str, Field(min_length=1)]
-Similarity = Annotated[float, Field(gt=0, le=1), BeforeValidator(_no_boolean)]
+Similarity = Annotated[float, Field(ge=0.5, le=1), BeforeValidator(_no_boolean)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_boolean)]
 
 

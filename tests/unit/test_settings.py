@@ -98,6 +98,10 @@ def test_settings_do_not_change_after_loading(run_file):
             "corpus={paths: [a], min_sentence_tokens: 9, max_sentence_tokens: 8}",
             "corpus.min_sentence_tokens (9) must not be above corpus.max_sentence_tokens (8)",
         ),
+        (
+            "corpus={paths: [a], near_duplicates: 0.4}",
+            "corpus.near_duplicates: input should be greater than or equal to 0.5, found 0.4",
+        ),
         ("corpus.parts_of_speech=[NOUN]", "corpus.parts_of_speech.0: input should be 'NNG', 'NNP'"),
         ("corpus.parts_of_speech=[]", "corpus.parts_of_speech: tuple should have at least 1 item"),
         ("name=a/b", "name: string should match pattern"),
