@@ -116,13 +116,16 @@ def build_vocabulary(
 
 
 def _count_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Count within a partition, so that Spark shuffles each distinct token once."""
+    """Count within a partition, so that Spark shuffles each frequent token once or a few times."""
     counted: list[pa.Table] = []
+    pending = 0
     for batch in batches:
         counts = pc.value_counts(batch.column(0).flatten())
         counted.append(pa.table({"token": counts.field("values"), "count": counts.field("counts")}))
-        if sum(table.num_rows for table in counted) > _PENDING_ROWS:
-            counted = [_add_up(counted)]
+        pending += len(counts)
+        if pending > _PENDING_ROWS:
+            yield from _add_up(counted).to_batches()
+            counted, pending = [], 0
     if counted:
         yield from _add_up(counted).to_batches()
 

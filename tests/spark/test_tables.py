@@ -9,6 +9,7 @@ from pyspark.testing import assertDataFrameEqual
 
 from embtrain.schema import HELD_OUT, SENTENCES, UNIGRAM, VOCABULARY
 from embtrain.text import TextRules
+from pipelines import vocabulary as vocabulary_module
 from pipelines.sentences import build_sentences, tokenise_documents
 from pipelines.sequences import encode, encode_sentences
 from pipelines.unigram import build_unigram
@@ -87,6 +88,13 @@ def test_ids_follow_descending_count_then_token(spark, partitions):
 def test_held_out_sentences_are_not_counted(spark):
     sentences = sentences_of(spark, "a b").union(sentences_of(spark, "a a", held_out=True))
     assert {row.token: row["count"] for row in count_tokens(sentences).collect()} == {"a": 1, "b": 1}
+
+
+def test_a_task_passes_on_its_counts_when_they_are_too_many_to_keep(monkeypatch):
+    monkeypatch.setattr(vocabulary_module, "_PENDING_ROWS", 3)
+    batches = [pa.record_batch({"tokens": pa.array([tokens])}) for tokens in (["a", "b", "a"], ["a", "c"], ["a"])]
+    counted = [batch.to_pydict() for batch in vocabulary_module._count_batches(iter(batches))]
+    assert counted == [{"token": ["a", "b", "c"], "count": [3, 1, 1]}, {"token": ["a"], "count": [1]}]
 
 
 def test_rare_tokens_get_no_id(spark):
