@@ -167,7 +167,8 @@ class Snapshot:
     def fingerprint(self) -> str:
         """Return one hash over all tables: the snapshot's version, as MLflow logs it.
 
-        Which attempt made a table does not count: the same corpus and settings give the same version anywhere.
+        Which attempt made a table does not count: the same files, with the same paths and times of modification, the
+        same settings and code give the same version.
         """
         return fingerprint(**{table: "-".join(folder.split("-")[:2]) for table, folder in self.tables.items()})
 

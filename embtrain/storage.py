@@ -52,7 +52,9 @@ class Location:
         except (pa.ArrowException, OSError) as error:
             # Where Java is missing, HDFS gives a line for each place that was searched.
             reason = str(error).partition("\n")[0]
-            raise SetupError(f"cannot open {text}: {reason}; expected a path, or a URI such as s3://BUCKET/x") from None
+            raise SetupError(
+                f"cannot open {text}: {reason}; expected a path, or a URI such as s3a://BUCKET/x"
+            ) from None
         return cls(filesystem, path, text)
 
     def __truediv__(self, name: str) -> Location:
