@@ -12,10 +12,11 @@ Bytes that are no UTF-8 may still be in the text.
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
 from embtrain.config import CorpusSettings
 from embtrain.errors import CorpusError
@@ -72,12 +73,15 @@ def read_json(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> 
     """Read a JSON object from each line that is not blank; a text that is no string is taken as JSON spells it."""
     lines = read_records(spark, paths, "\n").filter(~is_blank("text"))
     _require_key(lines, corpus.text_column)
-    fields = [StructField(corpus.text_column, StringType()), StructField("", StringType())]
-    options = {"columnNameOfCorruptRecord": ""}
     # One byte that is no UTF-8 must not cost the whole record.
-    parsed = lines.select(F.from_json(F.make_valid_utf8("text"), StructType(fields), options).alias("json"), "source")
-    found, malformed = F.col("json").getField(corpus.text_column), F.col("json").getField("")
-    return parsed.select(F.coalesce(found, malformed).alias("text"), "source", malformed.isNotNull().alias("malformed"))
+    lines = lines.withColumn("text", F.make_valid_utf8("text"))
+    # Of a line Spark reads the first value and passes over the rest; as items of a list all of it counts.
+    items = ArrayType(StructType([StructField(corpus.text_column, StringType())]))
+    parsed = lines.withColumn("json", F.from_json(F.concat(F.lit("["), "text", F.lit("]")), items))
+    only = F.get("json", F.lit(0))
+    malformed = F.coalesce((F.size("json") != 1) | only.isNull(), F.lit(True))
+    found = F.when(malformed, F.col("text")).otherwise(only.getField(corpus.text_column))
+    return parsed.select(found.alias("text"), "source", malformed.alias("malformed"))
 
 
 def read_csv(spark: SparkSession, paths: list[str], corpus: CorpusSettings) -> DataFrame:
@@ -118,12 +122,16 @@ def _rows(frame: DataFrame, text: Column, source: Column) -> DataFrame:
 def _read_delimited(
     spark: SparkSession, paths: list[str], corpus: CorpusSettings, options: dict[str, str | bool]
 ) -> DataFrame:
-    header = spark.read.options(**options).csv(paths, header=False).head()
-    frame = spark.read.options(**options).csv(paths, header=True)
-    if header and list(header) == frame.columns:
-        # A file with another header ends the run, rather than giving text from the wrong column. Not if Spark had to
-        # rename columns: it would take them for another header.
-        frame = spark.read.options(**options).csv(paths, header=True, schema=frame.schema, enforceSchema=False)
+    def read(paths: list[str], **more: Any) -> DataFrame:
+        return spark.read.options(**options).csv(paths, **more)
+
+    headers = ((path, read([path], header=False).head()) for path in paths)
+    first, header = next(((path, row) for path, row in headers if row), (paths[0], ()))
+    titled = read([first], header=True)
+    # A file with another header ends the run, rather than giving text from the wrong column. Not if Spark had to
+    # rename columns, nameless or of the same name: it would take them for another header.
+    renamed = list(header) != titled.columns
+    frame = read(paths, header=True, schema=titled.schema, enforceSchema=renamed)
     where = f"the header of the {corpus.format.upper()} files"
     return _rows(frame, text_in(frame, corpus.text_column, where), _file())
 

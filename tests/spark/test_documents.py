@@ -119,6 +119,15 @@ def test_json_lines_without_a_text_or_that_are_no_json_are_dropped_with_the_reas
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ['{"text": "two"}{"text": "three"}', '{"text": "two"} three', '{"text": "two"},', "null", '[{"text": "two"}]'],
+)
+def test_a_json_line_that_is_more_or_other_than_an_object_is_malformed(read, line):
+    documents = read("json", b'{"text": "one"}\n' + line.encode() + b"\n")
+    assert (texts(documents), dropped(documents)) == (["one"], [("malformed", line)])
+
+
 def test_a_csv_field_may_hold_line_ends_commas_and_quotes(read):
     content = b'\xef\xbb\xbfid,text\r\n1,"one, ""two""\nthree"\r\n2,"a \\"\r\n'
     assert texts(read("csv", content)) == ["a \\", 'one, "two"\nthree']
@@ -139,16 +148,23 @@ def test_a_row_that_is_too_short_has_no_text(read):
     assert (texts(documents), dropped(documents)) == (["two"], [("no text", None)])
 
 
-def test_a_csv_file_with_another_header_is_named(read):
+@pytest.mark.parametrize(
+    "content", [b"text,id\ntwo,2\n", b"text,id\ntwo is longer,2\n", b"text\ntwo\n", b"id,text,label\n2,two,longer\n"]
+)
+def test_a_csv_file_with_another_header_is_named_whatever_its_size(read, content):
     with (
-        pytest.raises(CorpusError, match=r"cannot read \S+/1-corpus: CSV header does not conform"),
+        pytest.raises(CorpusError, match=r"cannot read \S+/1-corpus: .*CSV header"),
         explained_read_errors(),
     ):
-        read("csv", b"id,text\n1,one\n", b"text,id\ntwo,2\n").collect()
+        read("csv", b"id,text\n1,one\n", content).collect()
 
 
 def test_an_empty_file_among_others_changes_nothing(read):
     assert texts(read("csv", b"", b"id,text\n1,one\n")) == ["one"]
+
+
+def test_a_compressed_file_that_holds_nothing_changes_nothing(read):
+    assert texts(read("csv", gzip.compress(b""), gzip.compress(b"id,text\n1,one\n"), name="csv.gz")) == ["one"]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +251,10 @@ def test_a_line_of_50_mb_is_dropped_and_the_others_are_kept(read):
     documents = read("lines", b"one\n" + b"word " * 10_000_000 + b"\ntwo\n")
     assert texts(documents) == ["one", "two"]
     assert dropped(documents) == [("too long", ("word " * 40))]
+
+
+def test_of_a_dropped_document_only_the_beginning_is_kept(read):
+    assert [len(row.text) for row in read("lines", b"word " * 100, max_document_bytes=400).collect()] == [200]
 
 
 def test_what_is_dropped_is_listed_with_reason_source_and_an_excerpt(read, spark, tmp_path):
