@@ -18,7 +18,9 @@ from embtrain.config import CorpusSettings
 from embtrain.errors import CorpusError, SetupError
 
 # What Spark would read as text without a word of complaint.
-_NOT_TEXT = (".zip", ".7z", ".rar", ".xz", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".parquet", ".orc", ".avro")
+_ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.zst", ".tzst")
+_UNKNOWN_CODECS = (".xz", ".txz", ".lzma", ".lz", ".lzo", ".br", ".z", ".gzip", ".bzip2", ".zstd")
+_NOT_TEXT = (*_ARCHIVES, *_UNKNOWN_CODECS, ".parquet", ".orc", ".avro")
 
 
 @dataclass(frozen=True)
@@ -154,14 +156,16 @@ def _files_of(spark: SparkSession, path: str) -> list[SourceFile]:
         files = [file for entry in entries for file in _files_below(filesystem, entry)]
     except Py4JJavaError as error:
         raise CorpusError(f"cannot read the corpus {path}: {error.java_exception.getMessage()}") from None
+    if not files and entries:
+        raise CorpusError(f"no files in {path}; those whose names begin with . or _ are passed over")
     if not files:
         raise CorpusError(f"no corpus at {path}; corpus.paths must name files, folders or globs that exist")
     return files
 
 
 def _files_below(filesystem: Any, entry: Any) -> list[SourceFile]:
-    name = entry.getPath().getName()
-    if name[0] in "._":
+    # The root of a file system has no name.
+    if entry.getPath().getName().startswith((".", "_")):
         return []
     if entry.isDirectory():
         return [file for child in filesystem.listStatus(entry.getPath()) for file in _files_below(filesystem, child)]
