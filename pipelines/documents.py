@@ -62,8 +62,8 @@ def read_documents(
         near_duplicates: documents to drop besides; then of copies of the same text only one is kept, too.
 
     Returns:
-        ``text STRING``, valid UTF-8, with U+FFFD in place of what is not; ``source STRING``, its file or table;
-        ``reason STRING``, why it is dropped, null where it is not.
+        ``text STRING``, valid UTF-8, with U+FFFD in place of what is not, and of a dropped document the beginning
+        alone; ``source STRING``, its file or table; ``reason STRING``, why it is dropped, null where it is not.
     """
     # Readers of tables find no header in an empty file.
     paths = [
@@ -76,10 +76,16 @@ def read_documents(
     return mark_duplicates(screened, near_duplicates.frame(spark)) if near_duplicates else screened
 
 
-def document_inputs(sources: Sources, near_duplicates: StoredTable | None) -> dict[str, Any]:
+def document_inputs(
+    sources: Sources, corpus: CorpusSettings, near_duplicates: StoredTable | None = None
+) -> dict[str, Any]:
     """Return what a fingerprint of the documents is to be made from, besides settings and code."""
     inputs: dict[str, Any] = {"sources": describe(sources)}
-    return inputs | ({"near_duplicates": near_duplicates.manifest.fingerprint} if near_duplicates else {})
+    if corpus.format == "wikipedia":
+        inputs["parser"] = wikipedia.parser_version()
+    if near_duplicates:
+        inputs["near_duplicates"] = near_duplicates.manifest.fingerprint
+    return inputs
 
 
 def screen(rows: DataFrame, max_document_bytes: int) -> DataFrame:
@@ -90,7 +96,11 @@ def screen(rows: DataFrame, max_document_bytes: int) -> DataFrame:
         .when(F.col("malformed"), MALFORMED)
         .when(F.col("text").isNull() | readers.is_blank("text"), NO_TEXT)
     )
-    return rows.select(F.make_valid_utf8("text").alias("text"), "source", reason.alias("reason"))
+    screened = rows.select(F.make_valid_utf8("text").alias("text"), "source", reason.alias("reason"))
+    # What is dropped is not to be carried about whole.
+    beginning = F.left("text", F.lit(_EXCERPT_CHARACTERS))
+    text = F.when(F.col("reason").isNull(), F.col("text")).otherwise(beginning)
+    return screened.withColumn("text", text)
 
 
 def document_hash() -> Column:
@@ -106,10 +116,13 @@ def mark_duplicates(documents: DataFrame, near_duplicates: DataFrame) -> DataFra
         near_duplicates: table ``embtrain.schema.NEAR_DUPLICATES``.
 
     Returns:
-        ``text STRING, source STRING, reason STRING``: reasons that are there already stay.
+        ``text STRING, source STRING, reason STRING``: reasons that are there already stay, and no document is a
+        copy of one that is dropped for another reason.
     """
     copies = Window.partitionBy("document").orderBy("source")
-    hashed = documents.select("*", document_hash()).withColumn("copy", F.row_number().over(copies))
+    # Numbered, those that are dropped already meet no other, nor all in one task where they have no text.
+    known_by = F.when(F.col("reason").isNull(), document_hash()).otherwise(F.monotonically_increasing_id())
+    hashed = documents.select("*", known_by.alias("document")).withColumn("copy", F.row_number().over(copies))
     similar = near_duplicates.select("document", F.lit(NEAR_DUPLICATE).alias("found"))
     reason = F.coalesce("reason", "found", F.when(F.col("copy") > 1, DUPLICATE))
     return hashed.join(similar, "document", "left").select("text", "source", reason.alias("reason"))
@@ -188,6 +201,6 @@ def dropped_stage(
         build=build,
         settings={**corpus.model_dump(include=DOCUMENT_SETTINGS), "partitions": partitions},
         code=document_code(corpus),
-        inputs=document_inputs(sources, near_duplicates),
+        inputs=document_inputs(sources, corpus, near_duplicates),
         summary=lambda manifest: f"{manifest.rows:,} documents listed with the reason",
     )

@@ -27,8 +27,15 @@ from embtrain.text.minhash import (
     minhash,
     sketch,
 )
-from pipelines.documents import DOCUMENT_SETTINGS, document_code, document_hash, kept_documents, read_documents
-from pipelines.sources import Sources, describe
+from pipelines.documents import (
+    DOCUMENT_SETTINGS,
+    document_code,
+    document_hash,
+    document_inputs,
+    kept_documents,
+    read_documents,
+)
+from pipelines.sources import Sources
 from pipelines.store import Stage
 
 Batches = Iterator[pa.RecordBatch]
@@ -53,7 +60,7 @@ def near_duplicates_stage(spark: SparkSession, sources: Sources, corpus: CorpusS
         build=build,
         settings={**corpus.model_dump(include={*DOCUMENT_SETTINGS, "near_duplicates"}), "partitions": partitions},
         code=(__name__, *document_code(corpus), *_TEXT_CODE),
-        inputs={"sources": describe(sources)},
+        inputs=document_inputs(sources, corpus),
         observed=(read,),
         summary=lambda manifest: (
             f"{manifest.rows:,} of {manifest.measures['documents']:,} documents are near duplicates of another"

@@ -87,7 +87,7 @@ def sentences_stage(
 def corpus_inputs(sources: Sources, corpus: CorpusSettings, near_duplicates: StoredTable | None) -> dict[str, Any]:
     """Return what the tokens of a corpus depend on, beside settings and code."""
     tokenizer = {"kiwi": kiwi_version()} if corpus.tokenizer == "morphemes" else {}
-    return {**document_inputs(sources, near_duplicates), **tokenizer}
+    return {**document_inputs(sources, corpus, near_duplicates), **tokenizer}
 
 
 def _sentences_summary(manifest: Manifest) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from xml.etree import ElementTree as ET
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from embtrain.config import CorpusSettings
@@ -23,7 +24,7 @@ Batches = Iterator[pa.RecordBatch]
 
 _COLUMNS = "text STRING, source STRING, malformed BOOLEAN"
 
-_PAGE, _END_OF_PAGE = "<page>", "</page>"
+_PAGE, _END_OF_PAGE, _NAMESPACE_OF_PAGE = "<page>", "</page>", "<ns>"
 
 # Namespaces 6 and 14 hold files and categories; beside the names in its language, every Wikipedia knows the English.
 _NAMESPACE = re.compile(r'<namespace key="(?:6|14)"[^>]*>([^<]+)</namespace>')
@@ -40,8 +41,18 @@ def read_articles(spark: SparkSession, paths: list[str], corpus: CorpusSettings)
     unread = sorted({name for path in paths for name in _unread_namespaces(spark, path)})
     records = read_records(spark, paths, _END_OF_PAGE).select(F.make_valid_utf8("text").alias("text"), "source")
     # Told in Java, before pages cross to Python: most are discussions, files and redirects. Their own "<" is escaped.
-    articles = records.filter(F.contains("text", F.lit("<ns>0</ns>")) & ~F.contains("text", F.lit("<redirect ")))
-    return spread(articles).mapInArrow(_parser(unread), _COLUMNS)
+    article = _holds("<ns>0</ns>") & ~_holds("<redirect ")
+    unknown = _holds(_PAGE) & ~_holds(_NAMESPACE_OF_PAGE)
+    return spread(records.filter(article | unknown)).mapInArrow(_parser(unread), _COLUMNS)
+
+
+def parser_version() -> str:
+    """Return the version of the parser of wiki markup, on which the text of an article depends."""
+    return f"mwparserfromhell {version('mwparserfromhell')}"
+
+
+def _holds(mark: str) -> Column:
+    return F.contains("text", F.lit(mark))
 
 
 def _unread_namespaces(spark: SparkSession, path: str) -> list[str]:
@@ -76,6 +87,8 @@ def _article(record: str, unread: list[str]) -> str | None:
 
     from embtrain.text.wikitext import plain_text  # noqa: PLC0415
 
+    if _NAMESPACE_OF_PAGE not in record:
+        return None
     try:
         # Without the head of the document, in which alone entities could be defined that grow without end.
         page = ET.fromstring(record[record.index(_PAGE) :] + _END_OF_PAGE)  # noqa: S314

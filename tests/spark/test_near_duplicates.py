@@ -132,6 +132,20 @@ def test_near_duplicates_and_copies_get_a_reason_and_others_keep_theirs(spark):
     assertDataFrameEqual(mark_duplicates(screened, near), spark.createDataFrame(expected, SCREENED))
 
 
+def test_a_document_is_no_copy_of_one_that_is_dropped_for_another_reason(spark):
+    rows = [("one", "a", "malformed"), ("one", "b", None)]
+    marked = mark_duplicates(
+        spark.createDataFrame(rows, SCREENED), spark.createDataFrame([], NEAR_DUPLICATES.spark_ddl)
+    )
+    assertDataFrameEqual(marked, spark.createDataFrame(rows, SCREENED))
+
+
+def test_documents_without_text_do_not_meet_in_one_task(spark):
+    screened = spark.createDataFrame([(None, "a", "no text")] * 100, SCREENED)
+    marked = mark_duplicates(screened, spark.createDataFrame([], NEAR_DUPLICATES.spark_ddl))
+    assert max(map(len, marked.rdd.glom().collect())) < 100
+
+
 def test_dropped_documents_are_listed_and_leave_no_sentence(spark, tmp_path):
     chance = random.Random(3)
     words = text_of(chance, 100)

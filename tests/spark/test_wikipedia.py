@@ -8,8 +8,8 @@ import pytest
 
 from embtrain.config import CorpusSettings
 from embtrain.errors import CorpusError, SetupError
-from pipelines import sources
-from pipelines.documents import read_documents
+from pipelines import sources, wikipedia
+from pipelines.documents import document_inputs, read_documents
 from pipelines.sources import list_sources
 
 pytestmark = pytest.mark.spark
@@ -80,6 +80,20 @@ def test_an_article_without_text_and_a_broken_page_are_dropped_with_the_reason(r
 def test_a_page_that_is_cut_off_is_dropped_with_the_reason(read):
     documents = read(page("one"), page("two").partition("</revision>")[0], end="")
     assert [reason for _, reason in rows(documents)] == ["malformed", None]
+
+
+def test_a_page_that_does_not_say_its_namespace_is_dropped_with_the_reason(read):
+    assert [reason for _, reason in rows(read(page("one"), page("two").replace("<ns>0</ns>", "")))] == [
+        "malformed",
+        None,
+    ]
+
+
+def test_another_version_of_the_parser_gives_other_documents(monkeypatch):
+    corpus = CorpusSettings(paths=["dump.xml"], format="wikipedia")
+    before = document_inputs([], corpus)
+    monkeypatch.setattr(wikipedia, "version", lambda _: "another")
+    assert document_inputs([], corpus) != before
 
 
 def test_every_page_of_a_compressed_file_is_read_once_however_many_tasks_read_it(read, spark):
