@@ -264,7 +264,8 @@ def _losses(report: Report) -> dict[str, float]:
 
 
 def _in_words(losses: Mapping[str, float]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in losses.items())
+    spelled = {"epoch_loss": "loss", "held_out_loss": "held-out loss"}
+    return ", ".join(f"{spelled[name]} {loss:.4f}" for name, loss in losses.items())
 
 
 def _metrics(report: Report, unit: str) -> dict[str, float]:
