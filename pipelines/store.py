@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -73,8 +74,9 @@ class StoredTable:
         return self.folder.path.rpartition("/")[2]
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """Read it with Spark."""
-        return spark.read.schema(self.table.spark_ddl).parquet(literal(self.folder.for_spark))
+        """Read it with Spark, a scan for each file, in the order of their names: one scan takes the largest first."""
+        paths = [literal((self.folder / part.name).for_spark) for part in self.manifest.parts]
+        return reduce(DataFrame.unionAll, (spark.read.schema(self.table.spark_ddl).parquet(path) for path in paths))
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """Read it, or some of its columns, into this process: for tables that are no larger than the vocabulary."""
