@@ -13,6 +13,7 @@ from embtrain.manifest import Manifest
 from embtrain.schema import DOCUMENT_TERMS, PHRASES
 from embtrain.text import TextRules, document_sentences, join_phrases
 from embtrain.text.document_terms import count_terms
+from embtrain.text.lengths import drop_long_tokens
 from pipelines.documents import document_code, kept_documents, read_documents
 from pipelines.sentences import TEXT_CODE, corpus_inputs
 from pipelines.sources import Sources
@@ -86,7 +87,9 @@ def count_documents(documents: DataFrame, vocabulary: pa.Array, rules: TextRules
         tokens_by_id, known_phrases = shared.value
         for batch in batches:
             sentences = document_sentences(batch["text"], rules)
-            joined = join_phrases(sentences.flatten(), known_phrases)
+            # As in the sentences that phrases are found in.
+            tokenised, _ = drop_long_tokens(sentences.flatten(), rules.max_token_characters)
+            joined = join_phrases(tokenised, known_phrases)
             terms, counts = count_terms(pa.ListArray.from_arrays(sentences.offsets, joined), tokens_by_id)
             told = {name: batch[name] for name in ("document", "source", "beginning")}
             yield pa.record_batch({**told, "terms": terms, "counts": counts})

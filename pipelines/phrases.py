@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from embtrain.config import PhrasesSettings
+from embtrain.errors import ConfigError
 from embtrain.manifest import Manifest
 from embtrain.schema import PHRASES, SENTENCES
 from embtrain.text import join_phrases
@@ -24,6 +25,9 @@ from pipelines.store import Stage, StoredTable
 from pipelines.vocabulary import count_tokens
 
 Batches = Iterator[pa.RecordBatch]
+
+# Of one pass. The driver and each Python process hold them.
+_MAX_PHRASES = 5_000_000
 
 _CODE = (__name__, "embtrain.text.phrases")
 
@@ -83,6 +87,9 @@ def find_phrases(sentences: DataFrame, settings: PhrasesSettings) -> pa.Table:
 
     Returns:
         Table ``embtrain.schema.PHRASES``, by pass, then descending score, then the tokens' UTF-8 bytes.
+
+    Raises:
+        ConfigError: if a pass finds more than 5,000,000.
     """
     phrases = PHRASES.arrow_schema.empty_table()
     for number in range(1, settings.passes + 1):
@@ -118,7 +125,11 @@ def join_sentences(sentences: DataFrame, phrases: pa.Table) -> DataFrame:
 
 
 def _find_pairs(sentences: DataFrame, settings: PhrasesSettings) -> pa.Table:
-    """Return the pairs above the threshold: ``first``, ``second``, ``count``, ``score``."""
+    """Return the pairs above the threshold: ``first``, ``second``, ``count``, ``score``.
+
+    Raises:
+        ConfigError: if there are more than can be held.
+    """
     read = Observation()
     counts = count_tokens(sentences).observe(read, F.sum("count").alias("tokens"))
     # A pair is as rare as its rarer token.
@@ -144,7 +155,12 @@ def _find_pairs(sentences: DataFrame, settings: PhrasesSettings) -> pa.Table:
     training = sentences.filter(~F.col("held_out")).select("tokens")
     counted = training.mapInArrow(count_pairs, "pair BIGINT, count BIGINT")
     pairs = counted.groupBy("pair").agg(F.sum("count").alias("count")).filter(F.col("count") >= settings.min_count)
-    return pairs.mapInArrow(score_pairs, "first STRING, second STRING, count BIGINT, score DOUBLE").toArrow()
+    scored = pairs.mapInArrow(score_pairs, "first STRING, second STRING, count BIGINT, score DOUBLE")
+    accepted = scored.limit(_MAX_PHRASES + 1).toArrow()
+    if len(accepted) > _MAX_PHRASES:
+        found = f"more than {_MAX_PHRASES:,} pairs score above phrases.threshold={threshold:g}"
+        raise ConfigError(f"{found}; raise it, or phrases.min_count")
+    return accepted
 
 
 def _scorer(settings: PhrasesSettings, tokens: int) -> Callable[[Counts, Counts, Counts], Scores]:

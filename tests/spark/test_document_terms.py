@@ -43,6 +43,12 @@ def test_phrases_are_joined_within_a_sentence(spark):
     assert (row.terms, row.counts) == ([0, 1], [1, 1])
 
 
+def test_phrases_are_joined_over_a_token_that_is_too_long_as_in_sentences(spark):
+    phrases = [{"first": "new", "second": "york", "count": 9, "score": 9.0, "pass": 1}]
+    documents = documents_of(spark, (f"new {'x' * 101} york", "a.txt"))
+    assert terms_of(documents, vocabulary=pa.array(["new_york"]), phrases=phrases).first().terms == [0]
+
+
 def test_a_document_without_a_known_token_is_left_out(spark):
     assert terms_of(documents_of(spark, ("a mouse", "a.txt"), ("a cat", "a.txt"))).count() == 1
 

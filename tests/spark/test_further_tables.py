@@ -8,7 +8,7 @@ from embtrain.config import FurtherTable
 from embtrain.errors import SnapshotError
 from embtrain.schema import CHARACTERS, COOCCURRENCE, DOCUMENT_TERMS, SUBWORDS, VOCABULARY
 from pipelines.prepare import prepare
-from snapshots import opened, read, settings
+from snapshots import opened, read, settings, vocabulary_of
 
 pytestmark = pytest.mark.spark
 
@@ -41,7 +41,11 @@ def test_each_document_has_a_row_with_the_vocabulary_s_ids(snapshot):
 
 
 def test_the_neighbours_of_a_token_are_counted(snapshot):
-    assert read(snapshot, COOCCURRENCE).num_rows > 0
+    tokens = read(snapshot, VOCABULARY)["token"].to_pylist()
+    (row,) = (row for row in read(snapshot, COOCCURRENCE).to_pylist() if tokens[row["row"]] == "home")
+    weights = {tokens[column]: weight for column, weight in zip(row["columns"], row["weights"], strict=True)}
+    # Beside each other, where they stand.
+    assert weights["went"] == vocabulary_of(snapshot)["home"] > 1
 
 
 def test_a_table_is_not_made_unless_asked_for(spark, corpus, tmp_path):

@@ -7,7 +7,9 @@ import pytest
 
 import reference_phrases as reference
 from embtrain.config import PhrasesSettings, Settings
+from embtrain.errors import ConfigError
 from embtrain.schema import PHRASES, SENTENCES
+from pipelines import phrases as phrases_module
 from pipelines.phrases import find_phrases, join_sentences
 from pipelines.prepare import prepare
 
@@ -103,6 +105,13 @@ def test_held_out_sentences_are_joined_but_not_counted(spark):
 def test_a_corpus_without_a_frequent_token_has_no_phrase(spark):
     phrases = find_phrases(sentences_of(spark, [["a", "b"]]), PhrasesSettings(passes=1))
     assert phrases.equals(PHRASES.arrow_schema.empty_table())
+
+
+def test_more_phrases_than_can_be_held_are_refused_with_the_threshold(spark, monkeypatch):
+    monkeypatch.setattr(phrases_module, "_MAX_PHRASES", 1)
+    sentences = sentences_of(spark, [["a", "b", "c"]] * 9)
+    with pytest.raises(ConfigError, match=r"more than 1 pairs score above phrases\.threshold=0\.1; raise it"):
+        find_phrases(sentences, PhrasesSettings(passes=1, threshold=0.1))
 
 
 def test_the_vocabulary_is_counted_from_joined_sentences(spark, tmp_path):
