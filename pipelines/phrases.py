@@ -61,7 +61,7 @@ def joined_sentences_stage(spark: SparkSession, sentences: StoredTable, phrases:
     kept = Observation()
 
     def build() -> DataFrame:
-        joined = join_sentences(sentences.frame(spark), phrases.read())
+        joined = join_sentences(sentences.frame_in_order(spark), phrases.read())
         return joined.observe(kept, F.count_if("held_out").alias("held_out"))
 
     return Stage(

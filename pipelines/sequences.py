@@ -32,7 +32,7 @@ def sequences_stage(spark: SparkSession, table: Table, sentences: StoredTable, v
 
     return Stage(
         table=table,
-        build=lambda: encode_sentences(sentences.frame(spark), _tokens_by_id(vocabulary), held_out=held_out),
+        build=lambda: encode_sentences(sentences.frame_in_order(spark), _tokens_by_id(vocabulary), held_out=held_out),
         settings={"row_group_tokens": ROW_GROUP_TOKENS},
         code=(__name__,),
         inputs={"sentences": sentences.manifest.fingerprint, "vocabulary": vocabulary.manifest.fingerprint},

@@ -46,7 +46,7 @@ def test_files_are_read_in_the_order_of_their_names_whatever_their_size(spark, t
     sizes = spark.range(4, numPartitions=4).selectExpr("element_at(array(1, 150, 2, 50), int(id) + 1) AS size")
     ids = sizes.selectExpr("explode(sequence(1, size)) AS id")
     stored = provide(Location.of(tmp_path), stage(lambda: ids.selectExpr("id", "string(id) AS token", "1L AS count")))
-    assert [len(part) for part in stored.frame(spark).rdd.glom().collect()] == [1, 150, 2, 50]
+    assert [len(part) for part in stored.frame_in_order(spark).rdd.glom().collect()] == [1, 150, 2, 50]
 
 
 def test_two_runs_that_prepare_a_snapshot_at_once_do_not_disturb_each_other(spark, tmp_path):
