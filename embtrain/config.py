@@ -71,9 +71,10 @@ class CorpusSettings(Section):
     """Longer documents, in UTF-8, are dropped, and listed in the table `dropped`."""
     language: Literal["en", "ko"] = "en"
     """Decides the rules of sentence ends and word characters."""
-    tokenizer: Literal["words", "whitespace", "morphemes", "jamo"] = "words"
-    """`words`: Unicode words without punctuation. `whitespace`: the text is tokenised already. For Korean also
-    `morphemes`: words without particles and endings, by Kiwi; `jamo`: words, their syllables taken apart to letters."""
+    tokenizer: Literal["words", "punctuated", "whitespace", "morphemes", "jamo"] = "words"
+    """`words`: Unicode words without punctuation. `punctuated`: with it, each mark a token. `whitespace`: the text is
+    tokenised already. For Korean also `morphemes`: words without particles and endings, by Kiwi; `jamo`: words, their
+    syllables taken apart to letters."""
     parts_of_speech: tuple[PartOfSpeech, ...] = Field(DEFAULT_PARTS_OF_SPEECH, min_length=1)
     """What `morphemes` keeps, by Kiwi's tags. Not among the defaults: bound nouns (NNB), auxiliary verbs (VX), copulas
     (VCP, VCN), affixes (XPN, XSN, XSV, XSA, XSM), particles (J…) and endings (E…)."""

@@ -165,8 +165,18 @@ def tokenise(text, rules):
         return text.split()
     if language == "en":
         text = "".join("'" if character in "\u2019\u02bc\uff07" else character for character in text)
+    if rules.tokenizer == "punctuated":
+        return words_and_marks(text, apostrophes=language == "en")
     word = ["".join(run) for is_word, run in itertools.groupby(text, is_in_word) if is_word or language == "en"]
     return join_at_apostrophes(word) if language == "en" else word
+
+
+def words_and_marks(text, *, apostrophes):
+    """Return words, and each other character that is no white space; "'" between two letters is part of a word."""
+    parts = [False, *map(is_in_word, text), False]
+    inner = [c == "'" and apostrophes and before and after for c, before, after in zip(text, parts, parts[2:])]  # noqa: B905
+    spaced = [c if part or within else f" {c} " for c, part, within in zip(text, parts[1:], inner)]  # noqa: B905
+    return "".join(spaced).split()
 
 
 def change_digits(text, digits):

@@ -15,7 +15,7 @@ from embtrain.text.boundaries import split_sentences
 from embtrain.text.lengths import count_tokens, cut_long, drop_long_tokens
 from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech, separate_morphemes
 from embtrain.text.normalise import normalise
-from embtrain.text.words import separate_whitespace, separate_words
+from embtrain.text.words import separate_punctuation, separate_whitespace, separate_words
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TextRules:
     """
 
     language: Literal["en", "ko"] = "en"
-    tokenizer: Literal["words", "whitespace", "morphemes", "jamo"] = "words"
+    tokenizer: Literal["words", "punctuated", "whitespace", "morphemes", "jamo"] = "words"
     parts_of_speech: tuple[PartOfSpeech, ...] = DEFAULT_PARTS_OF_SPEECH
     lowercase: bool = True
     digits: Literal["keep", "zero", "spell"] = "keep"
@@ -126,7 +126,10 @@ def _run_tokenizer(texts: pa.Array, rules: TextRules, *, marked: bool) -> pa.Arr
     normalised = normalise(texts, lowercase=rules.lowercase, digits=rules.digits)
     if rules.tokenizer == "whitespace":
         return separate_whitespace(normalised)
-    words = separate_words(normalised, rules.language, kept=MARKS if marked else "")
+    kept = MARKS if marked else ""
+    if rules.tokenizer == "punctuated":
+        return separate_punctuation(normalised, rules.language, kept=kept)
+    words = separate_words(normalised, rules.language, kept=kept)
     if rules.tokenizer == "words":
         return words
     return pa.array([jamo.decompose(text) for text in words.to_pylist()], words.type)

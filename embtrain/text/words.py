@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 # What parts words beyond ASCII: all but letters, the marks that combine with them, numbers, and what else is kept.
 _SEPARATOR = r"[^\x00-\x7F\p{{L}}\p{{M}}\p{{N}}{kept}]+"
 
+# A character that is no part of a word.
+_PUNCTUATION = r"[^\p{{L}}\p{{M}}\p{{N}}{kept}]"
+
 # RE2's \s is ASCII only.
 _WHITESPACE = r"[\s\p{Z}\x0B\x1C-\x1F\x{85}]+"
 
@@ -19,6 +22,10 @@ _APOSTROPHES = "[\u2019\u02bc\uff07]"
 
 # An apostrophe alone stays within its word (don't); more than one, or beside a blank, is a quote.
 _QUOTES = "[ ']{2,}"
+
+
+# Apostrophes that begin or end a word, or stand alone.
+_OUTER_APOSTROPHES = (r"(^|[^\p{L}\p{M}\p{N}])'()", r"()'([^\p{L}\p{M}\p{N}]|$)")
 
 
 def _blank_all_but(kept: str) -> bytes:
@@ -50,6 +57,28 @@ def separate_words(texts: pa.Array, language: str, *, kept: str = "") -> pa.Arra
     # Most separators are ASCII, and a table finds them forty times faster than a regular expression.
     blanked = _translate(parted, _ENGLISH_ASCII if language == "en" else _KOREAN_ASCII)
     return pc.utf8_trim(pc.replace_substring_regex(blanked, _QUOTES, " "), " '")
+
+
+def separate_punctuation(texts: pa.Array, language: str, *, kept: str = "") -> pa.Array:
+    """Keep words, as :func:`separate_words` takes them, and each punctuation mark or symbol as a token of its own.
+
+    Args:
+        texts: normalised strings, shape ``(N,)``.
+        language: ``en`` keeps apostrophes within words, all kinds written as ``'``; ``ko`` none.
+        kept: further characters, beyond ASCII, that are parts of words.
+
+    Returns:
+        String array, shape ``(N,)``: the tokens, separated by single blanks.
+    """
+    if language != "en":
+        return separate_whitespace(pc.replace_substring_regex(texts, _PUNCTUATION.format(kept=kept), r" \0 "))
+    texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
+    texts = pc.replace_substring_regex(texts, _PUNCTUATION.format(kept=f"'{kept}"), r" \0 ")
+    for _ in range(2):  # of three in a row, the first pass parts two
+        texts = pc.replace_substring(texts, "''", "' '")
+    for outer in _OUTER_APOSTROPHES:
+        texts = pc.replace_substring_regex(texts, outer, r"\1 ' \2")
+    return separate_whitespace(texts)
 
 
 def _translate(texts: pa.Array, table: bytes) -> pa.Array:

@@ -23,6 +23,7 @@ texts = st.text(old_characters | st.sampled_from(" '\u2019.,-aAéß가"), max_si
 stable_rules = st.sampled_from(
     [
         *(ENGLISH, KOREAN, WHITESPACE, TextRules(lowercase=False)),
+        *(TextRules(tokenizer="punctuated"), TextRules(tokenizer="punctuated", language="ko")),
         *(TextRules(digits="zero"), TextRules(digits="spell"), TextRules(tokenizer="whitespace", digits="spell")),
     ]
 )
@@ -100,6 +101,22 @@ def test_korean_jamo_are_composed_to_syllables():
 
 def test_whitespace_tokens_are_taken_as_they_are():
     assert tokens("don't , stop\u00a0! x_1\u3000(y)", WHITESPACE) == ["don't", ",", "stop", "!", "x_1", "(y)"]
+
+
+def test_punctuated_tokens_are_words_and_each_mark():
+    text = "\"Don't STOP!!\" 'Win' \u00a31,000: b_2b@x.uk"
+    found = tokens(text, TextRules(tokenizer="punctuated", lowercase=False))
+    assert " ".join(found) == "\" Don't STOP ! ! \" ' Win ' \u00a3 1 , 000 : b _ 2b @ x . uk"
+
+
+def test_punctuated_korean_sets_every_apostrophe_apart():
+    found = tokens("'기생충'은...", TextRules(tokenizer="punctuated", language="ko"))
+    assert " ".join(found) == "' 기생충 ' 은 . . ."
+
+
+def test_an_address_is_one_token_among_punctuation():
+    rules = TextRules(tokenizer="punctuated", urls="mark")
+    assert tokens("see www.x.com/a?b, ok", rules) == ["see", "<url>", ",", "ok"]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "...", "'", "—"])
