@@ -27,6 +27,7 @@ from embtrain.model_settings import (
 from embtrain.section import Count, Fraction, Integer, Number, Section, Similarity, Token
 from embtrain.text import TextRules
 from embtrain.text.morphemes import DEFAULT_PARTS_OF_SPEECH, PartOfSpeech
+from embtrain.text.subwords import Units
 
 __all__ = [
     "CbowSettings",
@@ -193,6 +194,9 @@ class SubwordSettings(Section):
     """Characters of the longest."""
     buckets: Integer = Field(2_000_000, ge=1, lt=2**31)
     """N-grams that are hashed to the same bucket share a vector."""
+    units: Units = "syllables"
+    """What an n-gram has n of. `syllables`: the characters as they are written, in every language. `jamo`: the letters
+    of Korean syllables, three each (Park et al., 2018)."""
 
     @model_validator(mode="after")
     def _min_n_is_not_above_max_n(self) -> SubwordSettings:

@@ -6,12 +6,17 @@ neither Spark nor a compiler.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embtrain.text.jamo import decompose
 from embtrain.text.utf8 import utf8_bytes
+
+Units = Literal["syllables", "jamo"]
 
 # FNV-1a, 32 bits.
 _OFFSET_BASIS = np.uint32(2166136261)
@@ -23,8 +28,13 @@ _CONTINUATION = np.uint8(0x80)
 # What fastText writes for the end of a line: the one word that it does not take apart.
 _END_OF_LINE = "</s>"
 
+# Between words while they are taken apart together: half of a surrogate pair, which no string in UTF-8 has.
+_BORDER = "\ud800"
 
-def subword_buckets(words: pa.Array, *, min_n: int, max_n: int, buckets: int) -> pa.ListArray:
+
+def subword_buckets(
+    words: pa.Array, *, min_n: int, max_n: int, buckets: int, units: Units = "syllables"
+) -> pa.ListArray:
     """Hash the n-grams of ``<word>`` into buckets (Bojanowski et al., 2017, section 3.2).
 
     As fastText's ``Dictionary::computeSubwords``: by the first character, then by length; n-grams that occur twice
@@ -32,14 +42,20 @@ def subword_buckets(words: pa.Array, *, min_n: int, max_n: int, buckets: int) ->
     each byte as a signed number, so that bytes above 127 differ from the published hash.
 
     Args:
-        words: string array, shape ``(N,)``, in the form that is to be cut: the word itself, or its jamo.
+        words: string array, shape ``(N,)``; for ``jamo`` in normal form C.
         min_n: characters of the shortest n-grams, at least 1.
         max_n: characters of the longest.
         buckets: how many there are, below 2**31.
+        units: what n characters are: those of the word as it is written, for Korean syllables; or, with ``jamo``,
+            the letters of these (Park et al., 2018, ACL P18-1226), three a syllable.
 
     Returns:
         Lists of int32 in ``[0, buckets)``, shape ``(N,)``.
     """
+    if units == "jamo":
+        # All at once: a call for each of a million words would take longer than the hashing.
+        together = decompose(_BORDER.join(words.to_pylist()))
+        words = pa.array(together.split(_BORDER)[: len(words)], pa.string())
     text, word_starts = utf8_bytes(pc.binary_join_element_wise("<", words, ">", ""))
     starts = np.flatnonzero((text & 0xC0) != _CONTINUATION)
     first_character = np.searchsorted(starts, word_starts)

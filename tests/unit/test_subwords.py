@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
+from embtrain.text.jamo import decompose
 from embtrain.text.subwords import subword_buckets
 
 SHARED = Path(os.environ.get("EMBTRAIN_DATA", "../shared/data")) / "fixtures" / "fasttext"
 WORDS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("<>/s가é😀"), max_size=12)
 
 
-def buckets_of(*words, min_n=3, max_n=6, buckets=2_000_000):
-    return subword_buckets(pa.array(words, pa.string()), min_n=min_n, max_n=max_n, buckets=buckets).to_pylist()
+def buckets_of(*words, min_n=3, max_n=6, buckets=2_000_000, units="syllables"):
+    array = pa.array(words, pa.string())
+    return subword_buckets(array, min_n=min_n, max_n=max_n, buckets=buckets, units=units).to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,16 @@ def test_the_end_of_a_line_is_not_taken_apart():
 
 
 def test_no_words_have_no_ngrams():
-    assert buckets_of() == []
+    assert buckets_of() == buckets_of(units="jamo") == []
+
+
+def test_the_ngrams_of_jamo_are_those_of_the_word_as_letters():
+    assert buckets_of("가다", "갔다", "", units="jamo") == buckets_of("ㄱㅏ-ㄷㅏ-", "ㄱㅏㅆㄷㅏ-", "")
+
+
+@given(st.lists(WORDS, max_size=6))
+def test_jamo_of_many_words_are_those_of_each_alone(words):
+    assert buckets_of(*words, units="jamo") == [buckets_of(decompose(word))[0] for word in words]
 
 
 def test_a_slice_gives_the_slice_only():
