@@ -189,7 +189,7 @@ def prepare_sentences(spark: Any, text: Path, folder: Path) -> Any:
     from pipelines.store import provide, writable_folder
 
     corpus = CorpusSettings(paths=[str(text)], language="ko", tokenizer="morphemes", deduplicate=False)
-    stage = sentences_stage(spark, list_sources(spark, corpus), corpus, 8)
+    stage = sentences_stage(spark, list_sources(spark, corpus), corpus, near_duplicates=None, partitions=8)
     stored = provide(writable_folder(str(folder)), stage)
     return lambda: stored.manifest.tokens
 

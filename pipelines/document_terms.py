@@ -14,7 +14,7 @@ from embtrain.schema import DOCUMENT_TERMS, PHRASES
 from embtrain.text import TextRules, document_sentences, join_phrases
 from embtrain.text.document_terms import count_terms
 from embtrain.text.lengths import drop_long_tokens
-from pipelines.documents import document_code, kept_documents, read_documents
+from pipelines.documents import document_code, document_hash, kept_documents, read_documents
 from pipelines.sentences import TEXT_CODE, corpus_inputs
 from pipelines.sources import Sources
 from pipelines.store import Stage, StoredTable
@@ -94,7 +94,7 @@ def count_documents(documents: DataFrame, vocabulary: pa.Array, rules: TextRules
             told = {name: batch[name] for name in ("document", "source", "beginning")}
             yield pa.record_batch({**told, "terms": terms, "counts": counts})
 
-    described = documents.select(F.xxhash64("text").alias("document"), "source", _beginning("text"), "text")
+    described = documents.select(document_hash(), "source", _beginning("text"), "text")
     return described.mapInArrow(count_batches, DOCUMENT_TERMS.spark_ddl)
 
 
