@@ -10,11 +10,18 @@ from rapidfuzz.distance import OSA
 from embtrain.errors import UnknownWordError
 
 
-def unknown_word(word: str, vocabulary: Sequence[str]) -> UnknownWordError:
-    """Return the error that says a word is not in the vocabulary, and how it may have been meant."""
+def unknown_word(word: str, vocabulary: Sequence[str], *, parts: str = "") -> UnknownWordError:
+    """Return the error that says a word is not in the vocabulary, and how it may have been meant.
+
+    Args:
+        word: that has no vector.
+        vocabulary: all words that have one.
+        parts: what a word could be made of that has none of them, such as "n-grams of 3 to 6 characters".
+    """
     close = closest_spellings(word, vocabulary)
     advice = "did you mean " + ", ".join(map(repr, close)) + "?" if close else "nor is any word spelt like it"
-    return UnknownWordError(f"{word!r} is not among the {len(vocabulary)} words of the vocabulary; {advice}")
+    also = f", and none of its {parts} was seen" if parts else ""
+    return UnknownWordError(f"{word!r} is not among the {len(vocabulary)} words of the vocabulary{also}; {advice}")
 
 
 def closest_spellings(word: str, vocabulary: Sequence[str], limit: int = 3) -> list[str]:

@@ -54,10 +54,10 @@ class Vectors:
 
     def __init__(self, words: Sequence[str], matrix: ArrayLike, counts: ArrayLike | None = None) -> None:
         self.index_to_key: list[str] = list(words)
-        self.matrix: Floats = _read_only(np.ascontiguousarray(matrix, dtype=np.float32))
+        self.matrix: Floats = read_only(np.ascontiguousarray(matrix, dtype=np.float32))
         self.counts: NDArray[np.int64] | None = None
         if counts is not None:
-            self.counts = _read_only(np.ascontiguousarray(counts, dtype=np.int64))
+            self.counts = read_only(np.ascontiguousarray(counts, dtype=np.int64))
         self.key_to_index: dict[str, int] = {word: index for index, word in enumerate(self.index_to_key)}
         _check(self)
 
@@ -76,9 +76,10 @@ class Vectors:
         Raises:
             UnknownWordError: naming the closest spellings.
         """
-        index = self.index_of(words) if isinstance(words, str) else [self.index_of(word) for word in words]
-        found: Floats = self.matrix[index]
-        return found
+        if isinstance(words, str):
+            found: Floats = self.matrix[self.index_of(words)]
+            return found
+        return self._rows(words)
 
     @property
     def vector_size(self) -> int:
@@ -91,9 +92,7 @@ class Vectors:
 
         Computed when first needed, then kept: it takes as much memory as the matrix.
         """
-        squares = np.einsum("vd,vd->v", self.matrix, self.matrix, dtype=np.float64)
-        lengths = np.sqrt(squares).astype(np.float32)[:, None]
-        return _read_only(np.divide(self.matrix, np.where(lengths > 0, lengths, np.float32(1))))
+        return read_only(scaled_to_length_one(self.matrix))
 
     def index_of(self, word: str) -> int:
         """Return a word's id: its row in the matrix.
@@ -106,9 +105,14 @@ class Vectors:
         except KeyError:
             raise unknown_word(word, self.index_to_key) from None
 
+    def known(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell of each word whether it has a vector, ``(N,)``: as ``in``, but for many words at once."""
+        return np.fromiter((word in self.key_to_index for word in words), np.bool_, len(words))
+
     def similarity(self, a: str, b: str) -> float:
         """Return the cosine of the angle between two words' vectors, -1 to 1; 0 for a vector of zeros."""
-        return float(np.dot(self.unit[self.index_of(a)], self.unit[self.index_of(b)]))
+        first, second = self._unit_rows([a, b])
+        return float(np.dot(first, second))
 
     def most_similar(
         self, positive: Query, negative: Query = (), topn: int = 10, restrict_vocab: int | None = None
@@ -132,13 +136,12 @@ class Vectors:
         rows = [self._row(item) for item in added] + [-self._row(item) for item in subtracted]
         if not rows:
             raise ValueError("most_similar needs at least one word or vector")
-        asked = [self.index_of(item) for item in (*added, *subtracted) if isinstance(item, str)]
+        asked = [item for item in (*added, *subtracted) if isinstance(item, str)]
         return self._search(np.mean(rows, axis=0)[None], [asked], topn, restrict_vocab)[0]
 
     def nearest(self, words: Sequence[str], topn: int = 10, restrict_vocab: int | None = None) -> list[Neighbours]:
         """Find the words most similar to each of ``words``: as ``most_similar``, but many at once."""
-        ids = [self.index_of(word) for word in words]
-        return self._search(self.unit[ids], [[index] for index in ids], topn, restrict_vocab)
+        return self._search(self._unit_rows(words), [[word] for word in words], topn, restrict_vocab)
 
     def similar_by_vector(self, vector: ArrayLike, topn: int = 10, restrict_vocab: int | None = None) -> Neighbours:
         """Find the words whose vectors point most nearly where ``vector``, ``(D,)``, does."""
@@ -152,24 +155,34 @@ class Vectors:
         return self.most_similar([b, c], [a], topn=topn, restrict_vocab=restrict_vocab)
 
     def _search(
-        self, queries: Floats, excluded: Sequence[Sequence[int]], topn: int, restrict_vocab: int | None
+        self, queries: Floats, excluded: Sequence[Sequence[str]], topn: int, restrict_vocab: int | None
     ) -> list[Neighbours]:
-        """Answer queries ``(N, D)``, leaving out the ids ``excluded`` of each."""
+        """Answer queries ``(N, D)``, leaving out the words ``excluded`` of each."""
         candidates = self.unit[:restrict_vocab]
-        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
-        queries = np.divide(queries, np.where(lengths > 0, lengths, np.float32(1)))
+        queries = scaled_to_length_one(queries)
         at_a_time = max(1, _SCORES_AT_A_TIME // max(1, len(candidates)))
         answers: list[Neighbours] = []
         for start in range(0, len(queries), at_a_time):
             scores = queries[start : start + at_a_time] @ candidates.T
             for row, asked in zip(scores, excluded[start:], strict=False):
-                row[[index for index in asked if index < len(candidates)]] = -np.inf
+                ids = [self.key_to_index.get(word, len(candidates)) for word in asked]
+                row[[index for index in ids if index < len(candidates)]] = -np.inf
                 answers.append([(self.index_to_key[index], float(row[index])) for index in _best(row, topn)])
         return answers
 
+    def _rows(self, words: Sequence[str]) -> Floats:
+        """Return the words' vectors, ``(N, D)``."""
+        found: Floats = self.matrix[[self.index_of(word) for word in words]]
+        return found
+
+    def _unit_rows(self, words: Sequence[str]) -> Floats:
+        """Return the words' vectors scaled to length 1, ``(N, D)``."""
+        found: Floats = self.unit[[self.index_of(word) for word in words]]
+        return found
+
     def _row(self, item: Any) -> Floats:
         """Return what a word or a vector contributes to a query, ``(D,)``."""
-        vector: Floats = self.unit[self.index_of(item)] if isinstance(item, str) else np.asarray(item, np.float32)
+        vector: Floats = self._unit_rows([item])[0] if isinstance(item, str) else np.asarray(item, np.float32)
         if vector.shape != (self.vector_size,):
             raise ValueError(f"expected a word or a vector of shape ({self.vector_size},), found shape {vector.shape}")
         return vector
@@ -191,7 +204,15 @@ def _best(scores: Floats, topn: int) -> Iterator[int]:
             yield int(index)
 
 
-def _read_only(array: _Array) -> _Array:
+def scaled_to_length_one(vectors: Floats) -> Floats:
+    """Return the vectors ``(N, D)`` divided by their lengths; one of zeros stays one."""
+    squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
+    lengths = np.sqrt(squares).astype(np.float32)[:, None]
+    return np.divide(vectors, np.where(lengths > 0, lengths, np.float32(1)))
+
+
+def read_only(array: _Array) -> _Array:
+    """Return the array as one that cannot be changed through it."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -243,6 +243,17 @@ def subword_buckets(word, min_n, max_n, buckets):
     return [fnv1a_of_signed_bytes(ngram) % buckets for ngram in ngrams]
 
 
+def subword_vector(word, own_row, row_of_bucket, rule, pruned):
+    """Return the mean of a word's own row, if it has one, and of the rows of its n-grams; None if it has none."""
+    buckets = subword_buckets(word, *rule)
+    rows = [row_of_bucket.get(bucket) for bucket in buckets] + ([] if own_row is None else [own_row])
+    found = [row for row in rows if row is not None]
+    if not found:
+        return None
+    count = len(found) if pruned else len(rows)
+    return [sum(numbers) / count for numbers in zip(*found, strict=True)]
+
+
 def fnv1a_of_signed_bytes(text):
     """Return the 32-bit hash FNV-1a, bytes above 127 taken as negative numbers."""
     state = 2166136261
