@@ -11,10 +11,12 @@ import difflib
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -39,6 +41,27 @@ _REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "rapidfuzz", "safetenso
 _VERSION_URI = re.compile(r"models:/(?P<name>[^/@']+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+|latest))")
 
 
+@dataclass(frozen=True)
+class Servable:
+    """What a version holds, and how MLflow is to load and ask it."""
+
+    logged_as: str
+    """The model's name in its run."""
+    save: Callable[[Path], None]
+    """Writes the folder that the version keeps."""
+    artifact: str
+    """The folder's name among the version's artifacts."""
+    code: str
+    """The file that MLflow runs where a version is loaded, and that reads the folder."""
+    requirements: Sequence[str]
+    """Packages that it imports."""
+    signature: ModelSignature
+    question: pd.DataFrame
+    """An example of what it is asked."""
+    check: Callable[[Any], str | None]
+    """Says what is wrong with the answer to the question; None if nothing is."""
+
+
 def register(
     vectors: Vectors,
     *,
@@ -48,14 +71,29 @@ def register(
     metrics: Mapping[str, float] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> str:
-    """Register vectors as a new version, in the MLflow that this process is connected to.
+    """Register vectors; see :func:`register_servable`."""
+    return register_servable(
+        _servable_vectors(vectors), run_id=run_id, name=name, alias=alias, metrics=metrics, tags=tags
+    )
+
+
+def register_servable(
+    servable: Servable,
+    *,
+    run_id: str,
+    name: str,
+    alias: str,
+    metrics: Mapping[str, float] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Register a new version, in the MLflow that this process is connected to.
 
     Args:
-        vectors: to be kept.
-        run_id: the run that they come from.
+        servable: to be kept.
+        run_id: the run that it comes from.
         name: of the registered model; made if there is none.
         alias: moved to the new version once that has been loaded and has answered.
-        metrics: what the vectors were measured at: become tags of the version.
+        metrics: what it was measured at: become tags of the version.
         tags: further tags, such as the snapshot's fingerprint.
 
     Returns:
@@ -67,13 +105,13 @@ def register(
     client = connect()
     described = {key: f"{value:.6g}" for key, value in (metrics or {}).items()} | dict(tags or {})
     try:
-        logged = _log(vectors, run_id)
+        logged = _log(servable, run_id)
         _ensure_model(client, name)
         version = client.create_model_version(
             name, logged.model_uri, run_id, tags=described, model_id=logged.model_id
         ).version
         with _removed_on_failure(client, name, version):
-            _check_answers(f"models:/{name}/{version}", vectors)
+            _check_answers(f"models:/{name}/{version}", servable)
             client.set_registered_model_alias(name, alias, version)
     except MlflowException as error:
         raise SetupError(f"MLflow could not register {name!r}: {_first_line(error)}") from error
@@ -101,23 +139,43 @@ def load_registered(uri: str) -> Vectors:
         return formats.read(vectors, "safetensors")
 
 
-def _log(vectors: Vectors, run_id: str) -> ModelInfo:
-    """Log the vectors as the run's model."""
+def _servable_vectors(vectors: Vectors) -> Servable:
+    word = vectors.index_to_key[0]
+
+    def check(answer: Any) -> str | None:
+        if np.array_equal(answer[:1], vectors[[word]]):
+            return None
+        return f"gives another vector for {word!r} than was registered"
+
+    return Servable(
+        logged_as=LOGGED_MODEL,
+        save=lambda folder: formats.write(vectors, folder, "safetensors"),
+        artifact=served_model.ARTIFACT,
+        code=served_model.__file__,
+        requirements=_REQUIREMENTS,
+        signature=_signature(),
+        question=pd.DataFrame({"word": vectors.index_to_key[:2]}),
+        check=check,
+    )
+
+
+def _log(servable: Servable, run_id: str) -> ModelInfo:
+    """Log it as the run's model."""
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / served_model.ARTIFACT
-        formats.write(vectors, folder, "safetensors")
+        folder = Path(temporary) / servable.artifact
+        servable.save(folder)
         logged: ModelInfo = Model.log(
             None,
             mlflow.pyfunc,
-            name=LOGGED_MODEL,
+            name=servable.logged_as,
             run_id=run_id,
-            python_model=served_model.__file__,
-            artifacts={served_model.ARTIFACT: str(folder)},
+            python_model=servable.code,
+            artifacts={servable.artifact: str(folder)},
             # So that it loads where embtrain is not installed.
             code_paths=[str(Path(embtrain.__file__).parent)],
-            pip_requirements=[f"{package}=={installed_version(package)}" for package in _REQUIREMENTS],
-            signature=_signature(),
-            input_example=pd.DataFrame({"word": vectors.index_to_key[:2]}),
+            pip_requirements=[f"{package}=={installed_version(package)}" for package in servable.requirements],
+            signature=servable.signature,
+            input_example=servable.question,
         )
         return logged
 
@@ -149,23 +207,22 @@ def _removed_on_failure(client: mlflow.MlflowClient, name: str, version: str) ->
         raise
 
 
-def _check_answers(uri: str, vectors: Vectors) -> None:
-    """Load a version as a consumer would, and compare its answer: MLflow registers models that cannot be loaded.
+def _check_answers(uri: str, servable: Servable) -> None:
+    """Load a version as a consumer would, and ask it: MLflow registers models that cannot be loaded.
 
     Raises:
-        SetupError: if it does not load, or answers otherwise than ``vectors``.
+        SetupError: if it does not load, or answers otherwise than it must.
     """
-    word = vectors.index_to_key[0]
     modules_from = list(sys.path)
     try:
-        answer = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame({"word": [word]}))
+        answer = mlflow.pyfunc.load_model(uri).predict(servable.question)
     except Exception as error:
         raise SetupError(f"the new version {uri} cannot be used: {_first_line(error)}") from error
     finally:
         # MLflow puts the version's copy of embtrain before ours.
         sys.path[:] = modules_from
-    if not np.array_equal(answer, vectors[[word]]):
-        raise SetupError(f"the new version {uri} gives another vector for {word!r} than was registered")
+    if wrong := servable.check(answer):
+        raise SetupError(f"the new version {uri} {wrong}")
 
 
 def _find_version(client: mlflow.MlflowClient, name: str, alias: str | None, version: str | None) -> ModelVersion:
