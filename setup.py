@@ -21,7 +21,7 @@ VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "embtrain/__init__.py").re
 
 NUMBA = "numba>=0.61"
 SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3", NUMBA]
-TRAIN = ["torch>=2.6", NUMBA]
+TRAIN = ["torch>=2.6", "h5py>=3.8", NUMBA]
 TRACK = ["mlflow>=3.4,<4"]
 KOREAN = ["kiwipiepy>=0.21"]
 WIKIPEDIA = ["mwparserfromhell>=0.6.6"]

@@ -39,7 +39,7 @@ def main() -> None:
     """Draw the picture of the model that the command line names."""
     parser = argparse.ArgumentParser(description="Draw families of words in two dimensions.")
     parser.add_argument("model", help="as for `embtrain nearest`")
-    draw(embtrain.load(parser.parse_args().model))
+    draw(embtrain.load_words(parser.parse_args().model))
 
 
 def draw(vectors: Vectors) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embtrain.loading import load as load
+    from embtrain.loading import load_words as load_words
     from embtrain.vectors import Vectors as Vectors
 
 __version__ = "0.1.0"
 
-__all__ = ["Vectors", "load"]
+__all__ = ["Vectors", "load", "load_words"]
 
-_HOME = {"Vectors": "embtrain.vectors", "load": "embtrain.loading"}
+_HOME = {"Vectors": "embtrain.vectors", "load": "embtrain.loading", "load_words": "embtrain.loading"}
 
 
 def __getattr__(name: str) -> Any:

@@ -21,10 +21,10 @@ from embtrain.errors import SetupError, in_one_sentence
 if TYPE_CHECKING:
     from embtrain.config import Settings
 
-FORMATS = ("word2vec", "word2vec-binary", "glove", "parquet", "safetensors")
+FORMATS = ("word2vec", "word2vec-binary", "glove", "parquet", "safetensors", "elmo")
 
 # Which extra of setup.py brings a package that a command may find missing.
-_EXTRA_OF = {"pyspark": "spark", "torch": "train", "numba": "train", "mlflow": "track"}
+_EXTRA_OF = {"pyspark": "spark", "torch": "train", "numba": "train", "h5py": "train", "mlflow": "track"}
 
 _WHAT_A_LEFTOVER_IS = {
     "earlier": "superseded",
@@ -225,7 +225,7 @@ def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_j
     if not similarity and not analogy:
         raise click.UsageError("give at least one file, by --similarity or --analogy")
     settings = EvaluateSettings(similarity=list(similarity), analogy=list(analogy))
-    evaluation = evaluate_vectors(embtrain.load(model), settings)
+    evaluation = evaluate_vectors(embtrain.load_words(model), settings)
     click.echo(evaluation.to_json() if as_json else str(evaluation))
 
 
@@ -236,7 +236,7 @@ def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_j
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None:
     """Words whose vectors are most similar, for each WORD."""
-    found = embtrain.load(model).nearest(words, topn=count)
+    found = embtrain.load_words(model).nearest(words, topn=count)
     _show(dict(zip(words, found, strict=True)), as_json=as_json)
 
 
@@ -248,7 +248,7 @@ def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def analogy(a: str, b: str, c: str, model: str, as_json: bool) -> None:
     """A is to B as C is to what? For instance: row rows column."""
-    answers = embtrain.load(model).analogy(a, b, c)
+    answers = embtrain.load_words(model).analogy(a, b, c)
     _show({f"{a} : {b} = {c} : ?": answers}, as_json=as_json)
 
 
@@ -273,9 +273,9 @@ def _show(answers: dict[str, list[tuple[str, float]]], *, as_json: bool) -> None
 @click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="What PATH shall be.")
 def export(model: str, path: str, file_format: str) -> None:
     """Write MODEL's vectors to PATH, for other tools."""
-    from embtrain import formats
+    from embtrain.loading import write_file
 
-    formats.write(embtrain.load(model), path, file_format)
+    write_file(embtrain.load(model), path, file_format)
     click.echo(path)
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from embtrain.model_settings import (
     CbowSettings,
+    ElmoArchitecture,
     FactorisedModel,
     GloveSettings,
     LsaSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "CbowSettings",
     "CooccurrenceSettings",
     "CorpusSettings",
+    "ElmoArchitecture",
     "EvaluateSettings",
     "FactorisedModel",
     "FurtherTable",

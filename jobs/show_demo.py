@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show(settings: Settings) -> None:
     """Print neighbours, analogies and further commands for the registered model of a run."""
     model = f"models:/{settings.track.register_as or settings.name}@{settings.track.alias}"
-    vectors = embtrain.load(model)
+    vectors = embtrain.load_words(model)
     print(f"\n{model}: {len(vectors):,} words, {vectors.vector_size} numbers each\n\nNearest neighbours:\n")
     words = [word for word in WORDS if word in vectors][:SHOWN_WORDS]
     for word in words:

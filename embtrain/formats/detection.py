@@ -21,7 +21,9 @@ def detect(path: Path) -> str | None:
         FormatError: if there is nothing at ``path``, or it cannot be decompressed.
     """
     if path.is_dir():
-        return "safetensors" if (path / TENSOR).exists() else None
+        if (path / TENSOR).exists():
+            return "safetensors"
+        return "elmo" if any(path.glob("*options.json")) else None
     with reading(path) as file:
         start = file.read(_LOOKED_AT)
     if start.startswith(_PARQUET_MAGIC):

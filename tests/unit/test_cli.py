@@ -108,16 +108,21 @@ def test_analogy_answers_what_c_is_to(compass, capsys):
 
 
 def test_the_formats_offered_are_those_that_there_are():
-    assert tuple(formats.FORMATS) == FORMATS
+    assert (*formats.FORMATS, "elmo") == FORMATS
 
 
 def test_export_writes_what_import_s_formats_read(compass, tmp_path, capsys):
-    for name in FORMATS:
+    for name in formats.FORMATS:
         target = str(tmp_path / f"exported-{name}")
         assert main(["export", compass, target, "--format", name]) == 0
         assert capsys.readouterr().out == f"{target}\n"
         assert main(["nearest", "east", "--model", target, "-k", "1"]) == 0
         assert "northeast" in capsys.readouterr().out
+
+
+def test_only_an_elmo_model_is_exported_as_one(compass, tmp_path, capsys):
+    assert main(["export", compass, str(tmp_path / "x"), "--format", "elmo"]) == 2
+    assert "expected an ELMo model, found Vectors" in capsys.readouterr().err
 
 
 def test_evaluate_reports_a_rank_correlation_and_coverage(compass, tmp_path, capsys):

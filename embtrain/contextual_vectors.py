@@ -1,0 +1,221 @@
+"""Vectors of words in their sentences, by a bidirectional language model: what ELMo offers (Peters et al., 2018).
+
+=====================================  ==================================================
+To have                                one writes
+=====================================  ==================================================
+all layers, token by token             ``c.layers([["a", "sentence"], ["another"]])``
+one vector per token                   ``c.encode(sentences, pooling=None)``
+one vector per sentence                ``c.encode(sentences)``
+words without context, as ``Vectors``  ``c.words``
+=====================================  ==================================================
+
+Any word has a vector, in any script: it is read as bytes, of which those after the 48th are not looked at. Sentences
+do not depend on each other, whatever was encoded before. They are lists of tokens, such as the model was trained on:
+``text_rules`` says how its corpus was taken apart.
+
+Shapes: N sentences, L layers with that of the words, D = 2 directions, T steps, B rows, P numbers per direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from embtrain.errors import CorpusError, FormatError
+from embtrain.models.elmo.bilm import DIRECTIONS, BiLM
+from embtrain.models.elmo.lstm import LstmState
+from embtrain.models.elmo.word_cache import WordCache
+from embtrain.text import TextRules
+from embtrain.vectors import Floats, Vectors
+
+Sentences = Sequence[Sequence[str]]
+
+MARKS = ("<S>", "</S>")
+"""The words that the model reads before and after each sentence."""
+
+TOKENS_AT_ONCE = 1024
+"""Rows times steps that go through the LSTMs together: 130 MB of gates per direction at the published size."""
+
+
+class ContextualVectors:
+    """A trained biLM, read-only.
+
+    Args:
+        bilm: its weights.
+        vocabulary: the words that it was trained on, the most frequent first; may be unknown.
+        counts: occurrences of each in the corpus, ``(V,)`` int64.
+        text_rules: how the corpus was taken apart; None where that is not known.
+    """
+
+    def __init__(
+        self,
+        bilm: BiLM,
+        *,
+        vocabulary: Sequence[str] = (),
+        counts: NDArray[np.int64] | None = None,
+        text_rules: TextRules | None = None,
+    ) -> None:
+        self.bilm = bilm.eval().requires_grad_(requires_grad=False)
+        self.vocabulary = list(vocabulary)
+        self.counts = counts
+        self.text_rules = text_rules
+        self._word_cache = WordCache(bilm.characters)
+
+    def __repr__(self) -> str:
+        return f"ContextualVectors({self.num_layers} layers x {self.dim})"
+
+    @property
+    def dim(self) -> int:
+        """Return the numbers per token and layer: P of the forward direction, then P of the backward one."""
+        return DIRECTIONS * self.bilm.architecture.projection_dim
+
+    @property
+    def num_layers(self) -> int:
+        """Return L: the layer of the words, and one of each LSTM."""
+        return 1 + self.bilm.architecture.layers
+
+    @cached_property
+    def words(self) -> Vectors:
+        """Return the vocabulary's words without context, ``(V, P)``: what word vectors are asked, this answers.
+
+        Raises:
+            FormatError: if the model came without a vocabulary.
+        """
+        if not self.vocabulary:
+            raise FormatError(
+                "this ELMo model came without a vocabulary, so that it knows no words to choose from; "
+                "expected a model trained here, or vocabulary.parquet beside its weights"
+            )
+        return Vectors(self.vocabulary, self._word_cache.encode(self.vocabulary).cpu().numpy(), self.counts)
+
+    def layers(self, sentences: Sentences) -> list[Floats]:
+        """Return all layers of each sentence, ``(L, tokens, dim)`` float32, in the order of the sentences.
+
+        The first layer, that of the words, has the same numbers twice. A sentence without a token has none.
+
+        Raises:
+            CorpusError: if a sentence is not a sequence of tokens.
+        """
+        found: list[Floats] = [np.zeros((self.num_layers, 0, self.dim), np.float32) for _ in sentences]
+        lengths = [len(sentence) for sentence in _checked(sentences)]
+        for batch in _batches(lengths):
+            of_batch, _ = self.continued([sentences[i] for i in batch], None)
+            for i, layers in zip(batch, of_batch, strict=True):
+                found[i] = layers
+        return found
+
+    def encode(
+        self,
+        sentences: Sentences,
+        pooling: Literal["mean"] | None = "mean",
+        weights: Sequence[float] | None = None,
+    ) -> Floats | list[Floats]:
+        """Return the weighted sum of the layers, as the mean over each sentence or token by token.
+
+        Args:
+            sentences: lists of tokens.
+            pooling: ``mean``, or None.
+            weights: of each layer, ``(L,)``, such as those of a trained
+                :class:`~embtrain.models.elmo.representation.Representation`. None: equal ones that sum to 1.
+
+        Returns:
+            ``(N, dim)``, zeros for a sentence without a token; with ``pooling=None`` a list of ``(tokens, dim)``.
+
+        Raises:
+            CorpusError: if a sentence is not a sequence of tokens.
+        """
+        shares = np.full(self.num_layers, 1 / self.num_layers) if weights is None else np.asarray(weights)
+        tokens: list[Floats] = [
+            np.tensordot(shares.astype(np.float32), layers, axes=1) for layers in self.layers(sentences)
+        ]
+        if pooling is None:
+            return tokens
+        return np.stack([of_one.sum(axis=0) / max(1, len(of_one)) for of_one in tokens], dtype=np.float32)
+
+    @torch.inference_mode()
+    def continued(
+        self, sentences: Sentences, states: Sequence[LstmState] | None
+    ) -> tuple[list[Floats], list[LstmState]]:
+        """Run sentences as the rows of one batch, each from the state in which its row's last sentence has ended.
+
+        So AllenNLP runs the published model. What comes out depends on all that the row has read.
+
+        Args:
+            sentences: B lists of tokens.
+            states: of each LSTM layer, as returned for the batch before; None to begin.
+
+        Returns:
+            As :meth:`layers`, and the states at the ends of the sentences.
+        """
+        marked = [[MARKS[0], *sentence, MARKS[1]] for sentence in sentences]
+        lengths = torch.tensor([len(sentence) for sentence in marked])
+        words = self._both_ways(marked)
+        layers, states = self._run(words, states or self.bilm.initial_states(len(marked)), lengths)
+        forward, backward = layers.cpu().numpy()
+        found = []
+        for row, length in enumerate(lengths.tolist()):
+            inner = slice(1, length - 1)
+            halves = forward[:, :length, row], backward[:, length - 1 :: -1, row] if length else backward[:, :0, row]
+            found.append(np.concatenate([half[:, inner] for half in halves], axis=2))
+        return found, states
+
+    def _both_ways(self, marked: Sentences) -> Tensor:
+        """Encode words, and lay them out from each sentence's begin and from its end. Shape ``(D, T, B, P)``."""
+        vectors = self._word_cache.encode([word for sentence in marked for word in sentence])
+        laid_out = vectors.new_zeros(DIRECTIONS, max(map(len, marked)), len(marked), vectors.shape[1])
+        first = 0
+        for row, sentence in enumerate(marked):
+            own = vectors[first : first + len(sentence)]
+            laid_out[0, : len(sentence), row], laid_out[1, : len(sentence), row] = own, own.flip(0)
+            first += len(sentence)
+        return laid_out
+
+    def _run(self, words: Tensor, states: Sequence[LstmState], lengths: Tensor) -> tuple[Tensor, list[LstmState]]:
+        """Run the LSTMs some steps at a time, so that a long text takes no more memory than its layers.
+
+        Returns:
+            The layers, ``(D, L, T, B, P)``, and the state of each row at its length.
+        """
+        steps = max(1, TOKENS_AT_ONCE // words.shape[2])
+        found, kept = [], list(states)
+        for first in range(0, words.shape[1], steps):
+            some = words[:, first : first + steps]
+            left = (lengths - first).clamp(max=some.shape[1]).to(words.device)
+            layers, new = self.bilm(some, kept, left.clamp(min=1))
+            found.append(torch.stack(layers, dim=1))
+            goes_on = (left > 0)[:, None]
+            kept = [
+                LstmState(torch.where(goes_on, cell, old.cell), torch.where(goes_on, output, old.output))
+                for (cell, output), old in zip(new, kept, strict=True)
+            ]
+        return torch.cat(found, dim=2), kept
+
+
+def _checked(sentences: Sentences) -> Sentences:
+    """Refuse a text where sentences of tokens are expected, of which Python would make sentences of letters."""
+    for sentence in [sentences] if isinstance(sentences, str) else sentences:
+        if isinstance(sentence, str) or not all(isinstance(token, str) for token in sentence):
+            raise CorpusError(
+                f"expected sentences as lists of tokens, found {sentence!r:.80}; take text apart first, "
+                'such as "a sentence".split()'
+            )
+    return sentences
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the places of sentences that run together: of about the same length, without empty ones."""
+    order = sorted((i for i, length in enumerate(lengths) if length), key=lengths.__getitem__)
+    batch: list[int] = []
+    for i in order:
+        if batch and (len(batch) + 1) * (lengths[i] + len(MARKS)) > TOKENS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
