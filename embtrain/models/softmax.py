@@ -19,10 +19,10 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, Replicas
 from embtrain.errors import ConfigError, SetupError
 from embtrain.kernels.window_ids import draw_windows
+from embtrain.models.hogwild import keep_threshold, occurrence, span_seed, starting_rows
 from embtrain.models.objectives import require_two_words
 from embtrain.models.protocol import Merger, Tally
 from embtrain.models.threads import cut_into_spans
-from embtrain.models.word2vec import keep_threshold, occurrence, span_seed, starting_rows
 
 MAX_VOCABULARY = 50_000
 """Words beyond which a step would take longer than anyone waits: at dim 100 that is 30 MFLOP a window."""

@@ -17,8 +17,8 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError, SetupError
 from embtrain.models.build import build_model
+from embtrain.models.hogwild import span_seed
 from embtrain.models.softmax import MAX_VOCABULARY, Predictions, descend, of_cbow, of_skipgram, windows_per_step
-from embtrain.models.word2vec import span_seed
 
 MODELS = {"skipgram": SgnsSettings, "cbow": CbowSettings}
 TOY = ["you", "say", "goodbye", "and", "i", "say", "hello", "."]
