@@ -53,19 +53,27 @@ def alias_probability(alias):
 # --- skip-gram and CBOW --------------------------------------------------------------------------------------------
 
 
-def windows(ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed):
-    """Yield (center, context ids, negatives) of every position, drawn as the kernels draw."""
+def drawn_sequences(ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed):
+    """Yield (ids kept, windows) of every sequence; a window is (context positions, negatives), as kernels draw."""
     random = Random(seed)
     fresh = (num_negatives + 1) // 2
     for first, last in pairwise(offsets):
         kept = [int(i) for i in ids[first:last] if random.next() >> 32 <= keep_threshold[i]]
         drawn = [random.negative(alias) for _ in range(fresh * len(kept) + num_negatives)]
-        for position, center in enumerate(kept):
+        windows = []
+        for position in range(len(kept)):
             width = random.below(window) + 1 if dynamic_window else window
-            before = kept[max(0, position - width) : position]
+            near = range(max(0, position - width), min(len(kept), position + width + 1))
             # Half of a window's negatives are those of the window before.
-            negatives = drawn[position * fresh :][:num_negatives]
-            yield center, before + kept[position + 1 : position + width + 1], negatives
+            windows.append(([i for i in near if i != position], drawn[position * fresh :][:num_negatives]))
+        yield kept, windows
+
+
+def windows(*arguments):
+    """Yield (center, context ids, negatives) of every position; arguments as for :func:`drawn_sequences`."""
+    for kept, of_sequence in drawn_sequences(*arguments):
+        for center, (contexts, negatives) in zip(kept, of_sequence, strict=True):
+            yield center, [kept[i] for i in contexts], negatives
 
 
 def predict(rows, targets, output_rows, learning_rate):

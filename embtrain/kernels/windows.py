@@ -41,21 +41,33 @@ def prefetch_next_context(kept, count, position, window, rows_in, row_bytes, chu
 
 
 @inlined
-def prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
-    """Ask for the rows of the first window of a sequence."""
-    prefetch_first_contexts(kept, count, window, rows_in, row_bytes, chunks)
+def prefetch_first_targets(drawn, num_negatives, rows_out, row_bytes, chunks):
+    """Ask for the negatives' rows of the first window of a sequence."""
     for k in range(num_negatives):
         prefetch(rows_out + np.int64(drawn[k]) * row_bytes, chunks)
 
 
 @inlined
-def prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
-    """Ask for the rows that the window at ``position + 1`` needs and that at ``position`` did not."""
+def prefetch_next_targets(kept, count, position, drawn, num_negatives, rows_out, row_bytes, chunks):
+    """Ask for the target rows that the window at ``position + 1`` needs and that at ``position`` did not."""
     if position + 1 < count:
         prefetch(rows_out + np.int64(kept[position + 1]) * row_bytes, chunks)
         fresh = fresh_negatives(num_negatives)
         for k in range(position * fresh + num_negatives, (position + 1) * fresh + num_negatives):
             prefetch(rows_out + np.int64(drawn[k]) * row_bytes, chunks)
+
+
+@inlined
+def prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
+    """Ask for the rows of the first window of a sequence."""
+    prefetch_first_contexts(kept, count, window, rows_in, row_bytes, chunks)
+    prefetch_first_targets(drawn, num_negatives, rows_out, row_bytes, chunks)
+
+
+@inlined
+def prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
+    """Ask for the rows that the window at ``position + 1`` needs and that at ``position`` did not."""
+    prefetch_next_targets(kept, count, position, drawn, num_negatives, rows_out, row_bytes, chunks)
     prefetch_next_context(kept, count, position, window, rows_in, row_bytes, chunks)
 
 
