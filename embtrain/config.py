@@ -17,6 +17,7 @@ from embtrain.model_settings import (
     CbowSettings,
     ElmoArchitecture,
     FactorisedModel,
+    FastTextSettings,
     GloveSettings,
     LsaSettings,
     ModelSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "ElmoArchitecture",
     "EvaluateSettings",
     "FactorisedModel",
+    "FastTextSettings",
     "FurtherTable",
     "GloveSettings",
     "LsaSettings",
@@ -341,6 +343,8 @@ class Settings(Section):
         needed: list[FurtherTable] = []
         if isinstance(self.model, GloveSettings | PpmiSvdSettings):
             needed = ["cooccurrence"]
+        elif isinstance(self.model, FastTextSettings):
+            needed = ["subwords"]
         elif isinstance(self.model, LsaSettings):
             needed = ["document_terms"]
         return list(dict.fromkeys([*self.tables, *needed]))

@@ -11,7 +11,7 @@ from embtrain.text.characters import CHARACTERS_PER_WORD
 
 
 class WindowedModel(Section):
-    """What skip-gram and CBOW share."""
+    """What skip-gram, CBOW and FastText share."""
 
     dim: Integer = Field(100, ge=1, le=4096)
     """Numbers per vector."""
@@ -19,6 +19,11 @@ class WindowedModel(Section):
     """Tokens on each side of the center."""
     dynamic_window: bool = True
     """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
+
+
+class Word2VecModel(WindowedModel):
+    """What skip-gram and CBOW share."""
+
     objective: Literal["negative_sampling", "softmax", "hierarchical_softmax"] = "negative_sampling"
     """`negative_sampling`: a word against noise tokens. `softmax`: against all words, exactly; for small vocabularies.
     `hierarchical_softmax`: by its path through a Huffman tree, as word2vec.c's `-hs 1`."""
@@ -26,7 +31,7 @@ class WindowedModel(Section):
     """Noise tokens against which each prediction is made. Only for `objective: negative_sampling`."""
 
     @model_validator(mode="after")
-    def _negatives_are_sampled(self) -> WindowedModel:
+    def _negatives_are_sampled(self) -> Word2VecModel:
         if self.objective != "negative_sampling" and "num_negatives" in self.model_fields_set:
             raise ValueError(
                 f"model.num_negatives does not apply to model.objective {self.objective}, which draws no negatives; "
@@ -35,16 +40,16 @@ class WindowedModel(Section):
         return self
 
 
-class SgnsSettings(WindowedModel):
+class SgnsSettings(Word2VecModel):
     """Skip-gram (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
 
     type: Literal["sgns", "skipgram"] = "sgns"
-    """The model: `sgns`, `cbow`, `glove`, `ppmi_svd` or `lsa`. `skipgram` is another name of `sgns`."""
+    """The model: `sgns`, `cbow`, `fasttext`, `glove`, `ppmi_svd` or `lsa`. `skipgram` is another name of `sgns`."""
     learning_rate: Number = Field(0.025, gt=0, le=10)
     """At the start; `train.final_learning_rate` is where it ends."""
 
 
-class CbowSettings(WindowedModel):
+class CbowSettings(Word2VecModel):
     """Continuous bag of words (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
 
     type: Literal["cbow"] = "cbow"
@@ -71,6 +76,19 @@ class CbowSettings(WindowedModel):
                 "leave it out"
             )
         return self
+
+
+class FastTextSettings(WindowedModel):
+    """FastText (Bojanowski et al., 2017): words as the mean of their own vector and those of their n-grams."""
+
+    type: Literal["fasttext"] = "fasttext"
+    """The model. `subwords` says which n-grams."""
+    architecture: Literal["skipgram", "cbow"] = "skipgram"
+    """What predicts the center: each context word, or the mean of all of them and of their n-grams."""
+    num_negatives: Integer = Field(5, ge=1, le=100)
+    """Noise tokens against which each prediction is made."""
+    learning_rate: Number = Field(0.05, gt=0, le=10)
+    """At the start, as in Facebook's program."""
 
 
 class GloveSettings(Section):
@@ -159,5 +177,5 @@ class ElmoArchitecture(Section):
         return filters
 
 
-TrainedModel = SgnsSettings | CbowSettings | GloveSettings
+TrainedModel = SgnsSettings | CbowSettings | FastTextSettings | GloveSettings
 ModelSettings = Annotated[TrainedModel | PpmiSvdSettings | LsaSettings, Field(discriminator="type")]

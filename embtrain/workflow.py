@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,14 @@ from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import (
     EvaluateSettings,
     FactorisedModel,
+    FastTextSettings,
     GloveSettings,
     LsaSettings,
     PpmiSvdSettings,
     Settings,
     TrackSettings,
 )
-from embtrain.data.sequences import SequenceTable
-from embtrain.data.source import Source
+from embtrain.data.corpus import Corpus
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, process_group
 from embtrain.errors import SetupError
@@ -41,45 +41,11 @@ from embtrain.models.build import build_model
 from embtrain.models.protocol import Model
 from embtrain.progress import training_bar
 from embtrain.registry import register
-from embtrain.schema import HELD_OUT
 from embtrain.storage import Location
 from embtrain.train import Report, Training
 from embtrain.vectors import Vectors
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What the training reads of a snapshot."""
-
-    snapshot: Snapshot
-    vocabulary: Vocabulary
-    source: Source[Any]
-    held_out: Any | None
-    """Of the kind of the source's blocks."""
-
-    @classmethod
-    def open(cls, settings: Settings, snapshot: Snapshot, vocabulary: Vocabulary, group: Group) -> Corpus:
-        """Open what the model trains on: cells in tiles, or sequences and one row group of held-out text.
-
-        Raises:
-            SnapshotError: if a table is absent or damaged.
-            SetupError: if the cells find no room on the disk.
-        """
-        if isinstance(settings.model, GloveSettings):
-            from embtrain.data.tiles import TiledCells  # noqa: PLC0415 - loads numba
-
-            folder = Path(settings.checkpoint_location)
-            cells = TiledCells(snapshot, len(vocabulary), folder, seed=settings.train.seed, group=group)
-            return cls(snapshot, vocabulary, cells, None)
-        held_out = SequenceTable(snapshot, len(vocabulary), HELD_OUT)
-        return cls(
-            snapshot,
-            vocabulary,
-            SequenceTable(snapshot, len(vocabulary)),
-            held_out.read(held_out.row_groups[0]) if held_out.size else None,
-        )
 
 
 def train(settings: Settings) -> str | None:
@@ -101,18 +67,22 @@ def train(settings: Settings) -> str | None:
             return _factorise(settings, snapshot, vocabulary, group)
         checkpoint = _checkpoint(settings, snapshot, group)
         with checkpoint.held() if group.is_first else nullcontext():
-            corpus = Corpus.open(settings, snapshot, vocabulary, group)
+            corpus = Corpus.open(settings, snapshot, len(vocabulary), group)
             threads = _threads(settings, group)
             model = build_model(
-                settings.model, vocabulary, threads=threads, seed=settings.train.seed, device=settings.train.device
+                settings.model,
+                vocabulary,
+                threads=threads,
+                seed=settings.train.seed,
+                device=settings.train.device,
+                subwords=corpus.subwords,
             )
             start, notes = _resume(model, checkpoint, group)
             with _run(settings, snapshot, group, notes) as run:
                 losses = _train(settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run)
                 if run is None:
                     return None
-                vectors = Vectors(vocabulary.tokens, model.vectors(), vocabulary.counts)
-                version = _register(settings, snapshot, vectors, run, losses)
+                version = _register(settings, snapshot, _vectors(model, vocabulary, settings), run, losses)
             checkpoint.remove()
         return version
 
@@ -255,6 +225,16 @@ def _train(
             notes={"run_id": run.run_id} if run else {},
         ).run(start)
     return losses
+
+
+def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors:
+    """Return what is registered: FastText's vectors can make those of words never seen, too."""
+    if isinstance(settings.model, FastTextSettings):
+        from embtrain.models.fasttext import FastText  # noqa: PLC0415 - loads numba
+
+        assert isinstance(model, FastText)
+        return model.subword_vectors(vocabulary)
+    return Vectors(vocabulary.tokens, model.vectors(), vocabulary.counts)
 
 
 def _losses(report: Report) -> dict[str, float]:

@@ -5,8 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embtrain.manifest import Manifest, Snapshot, fingerprint, read_parts, write_manifest
-from embtrain.schema import COOCCURRENCE, DOCUMENT_TERMS, HELD_OUT, SEQUENCES, UNIGRAM, VOCABULARY
+from embtrain.schema import COOCCURRENCE, DOCUMENT_TERMS, HELD_OUT, SEQUENCES, SUBWORDS, UNIGRAM, VOCABULARY
 from embtrain.storage import Location
+from embtrain.text.subwords import subword_buckets
 
 WORDS_PER_TOPIC = 12
 
@@ -55,6 +56,17 @@ def with_cooccurrence(snapshot, stripes, *, context="symmetric", rows_per_group=
         pa.array(weights, pa.list_(pa.float32())),
     ]
     write_table(snapshot, COOCCURRENCE, arrays, rows_per_group, settings={"context": context})
+    snapshot.commit()
+    return snapshot
+
+
+def with_subwords(snapshot, **settings):
+    """Add a table of the n-grams of each token; return the snapshot."""
+    settings = {"min_n": 3, "max_n": 4, "buckets": 1000, "units": "syllables", **settings}
+    tokens = pq.read_table(f"{snapshot.location.path}/vocabulary-toy/part-0.parquet").column("token").combine_chunks()
+    snapshot.tables[SUBWORDS.name] = f"{SUBWORDS.name}-toy"
+    columns = [np.arange(len(tokens), dtype=np.int32), subword_buckets(tokens, **settings)]
+    write_table(snapshot, SUBWORDS, columns, rows_per_group=50, settings=settings)
     snapshot.commit()
     return snapshot
 

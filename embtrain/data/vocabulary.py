@@ -40,7 +40,7 @@ class Vocabulary:
         Raises:
             SnapshotError: if one is absent or damaged, their ids are not 0, 1, 2, … alike, or not by descending count.
         """
-        vocabulary, unigram = _read_by_id(snapshot, VOCABULARY), _read_by_id(snapshot, UNIGRAM)
+        vocabulary, unigram = read_by_id(snapshot, VOCABULARY), read_by_id(snapshot, UNIGRAM)
         if vocabulary.num_rows != unigram.num_rows:
             raise SnapshotError(
                 f"the snapshot {snapshot.location} has {vocabulary.num_rows} tokens, but probabilities "
@@ -57,7 +57,12 @@ class Vocabulary:
         )
 
 
-def _read_by_id(snapshot: Snapshot, table: Table) -> pa.Table:
+def read_by_id(snapshot: Snapshot, table: Table) -> pa.Table:
+    """Read a table that has a row for each token, in the order of their ids.
+
+    Raises:
+        SnapshotError: if it is absent or damaged, or its ids are not 0, 1, 2, …
+    """
     folder, manifest = snapshot.table(table)
     parts = [pq.read_table(f"{folder.path}/{part.name}", filesystem=folder.filesystem) for part in manifest.parts]
     rows = pa.concat_tables(parts).sort_by("id")

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from embtrain.config import GloveSettings, TrainedModel
+from embtrain.config import FastTextSettings, GloveSettings, TrainedModel
+from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError
 from embtrain.models.protocol import Model
 
 
 def build_model(
-    settings: TrainedModel, vocabulary: Vocabulary, *, threads: int, seed: int, device: str = "auto"
+    settings: TrainedModel,
+    vocabulary: Vocabulary,
+    *,
+    threads: int,
+    seed: int,
+    device: str = "auto",
+    subwords: SubwordTable | None = None,
 ) -> Model[Any]:
     """Return the model at the start of its training.
+
+    Args:
+        settings: of the model.
+        vocabulary: that it is for.
+        threads: that train at the same time.
+        seed: of the starting vectors.
+        device: `train.device`.
+        subwords: for FastText, which needs them.
 
     Raises:
         ConfigError: if the device, or the size of the vocabulary, is not for this model.
@@ -21,7 +36,7 @@ def build_model(
         ModuleNotFoundError: if the package that its kernels need is not installed.
         SetupError: if there is no such device.
     """
-    if not isinstance(settings, GloveSettings) and settings.objective == "softmax":
+    if not isinstance(settings, GloveSettings | FastTextSettings) and settings.objective == "softmax":
         from embtrain.models.softmax import Softmax, find_device  # noqa: PLC0415 - loads torch and numba
 
         return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
@@ -31,6 +46,11 @@ def build_model(
         from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
 
         return Glove(settings, vocabulary, threads=threads, seed=seed)
+    if isinstance(settings, FastTextSettings):
+        from embtrain.models.fasttext import FastText  # noqa: PLC0415 - loads numba
+
+        assert subwords is not None
+        return FastText(settings, vocabulary, subwords, threads=threads, seed=seed)
     from embtrain.models.word2vec import Word2Vec  # noqa: PLC0415 - loads numba
 
     return Word2Vec(settings, vocabulary, threads=threads, seed=seed)

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpora import two_topics, write_snapshot
+from corpora import two_topics, with_subwords, write_snapshot
 from embtrain.checkpoint import Checkpoint, Position
-from embtrain.config import CbowSettings, SgnsSettings, TrainSettings
+from embtrain.config import CbowSettings, FastTextSettings, SgnsSettings, TrainSettings
 from embtrain.data.sequences import SequenceTable
+from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, merge_share
 from embtrain.errors import CheckpointError, ConfigError, CorpusError, SetupError, SnapshotError
@@ -29,6 +30,8 @@ MODELS = {
     "cbow on paths": CbowSettings(dim=20, window=3, objective="hierarchical_softmax"),
     "skipgram against all": SgnsSettings(type="skipgram", dim=20, window=3, objective="softmax"),
     "cbow against all": CbowSettings(dim=20, window=3, objective="softmax"),
+    "fasttext": FastTextSettings(dim=20, window=3),
+    "fasttext cbow": FastTextSettings(dim=20, window=3, architecture="cbow"),
 }
 
 CHANCE = {
@@ -45,6 +48,10 @@ LEARNS_IN = {"negative_sampling": 60, "hierarchical_softmax": 60, "softmax": 16}
 """Epochs after which the two topics are apart, with a good margin."""
 
 
+def objective_of(name):
+    return getattr(MODELS[name], "objective", "negative_sampling")
+
+
 class PowerCutError(Exception):
     """The power goes out."""
 
@@ -55,7 +62,8 @@ def prepared(snapshot, checkpoint, *, model=MODELS["sgns"], observe=None, thread
     sequences = SequenceTable(snapshot, len(vocabulary))
     held_out = SequenceTable(snapshot, len(vocabulary), HELD_OUT)
     settings = TrainSettings(**{"epochs": 3, "threads": threads, **options})
-    built = build_model(model, vocabulary, threads=threads, seed=settings.seed)
+    subwords = SubwordTable.read(snapshot, len(vocabulary)) if model.type == "fasttext" else None
+    built = build_model(model, vocabulary, threads=threads, seed=settings.seed, subwords=subwords)
     group = group or Group()
     training = Training(
         model=built,
@@ -82,12 +90,12 @@ def load(training):
 
 @pytest.fixture
 def snapshot(tmp_path):
-    return two_topics(tmp_path / "snapshot")
+    return with_subwords(two_topics(tmp_path / "snapshot"))
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_words_nearest_neighbour_is_of_its_own_topic(snapshot, tmp_path, name):
-    epochs = LEARNS_IN[MODELS[name].objective]
+    epochs = LEARNS_IN[objective_of(name)]
     training, vocabulary = prepared(snapshot, tmp_path / "checkpoint", model=MODELS[name], epochs=epochs, threads=2)
     training.run(Position())
     vectors = Vectors(vocabulary.tokens, training.model.vectors())
@@ -97,11 +105,11 @@ def test_every_words_nearest_neighbour_is_of_its_own_topic(snapshot, tmp_path, n
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training_and_held_out_loss_fall_from_where_chance_puts_them(snapshot, tmp_path, name):
-    reports, epochs = [], LEARNS_IN[MODELS[name].objective] // 2
+    reports, epochs = [], LEARNS_IN[objective_of(name)] // 2
     training, _ = prepared(snapshot, tmp_path / "c", model=MODELS[name], observe=reports.append, epochs=epochs)
     chance = training.model.loss(training.held_out, seed=0).loss_per_pair
     training.run(Position())
-    least, most = CHANCE[MODELS[name].objective]
+    least, most = CHANCE[objective_of(name)]
     assert least < chance <= most
     held_out = [report.held_out.loss_per_pair for report in reports if report.held_out]
     trained = [report.tally.loss_per_pair for report in reports if not report.held_out]

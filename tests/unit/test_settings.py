@@ -72,7 +72,7 @@ def test_settings_do_not_change_after_loading(run_file):
         ("model.gradient=corrected", "'model.gradient' is a setting of another model.type than 'sgns'"),
         (
             "model.type=word2vec",
-            "model.type: expected one of 'sgns', 'skipgram', 'cbow', 'glove', 'ppmi_svd', 'lsa', found 'word2vec'",
+            "model.type: expected one of 'sgns', 'skipgram', 'cbow', 'fasttext', 'glove', 'ppmi_svd', 'lsa', found",
         ),
         ("model={objective: hierarchical_softmax, num_negatives: 5}", "model.num_negatives does not apply"),
         ("model={objective: softmax, num_negatives: 5}", "model.num_negatives does not apply"),
@@ -229,6 +229,12 @@ def test_sections_made_in_python_mean_what_they_mean_in_a_run_file():
     assert made.train.epochs == 25
 
 
-def test_glove_asks_for_the_table_that_it_trains_on():
-    assert Settings(name="x", model={"type": "glove"}).further_tables == ["cooccurrence"]
+@pytest.mark.parametrize(
+    ("model", "table"), [("glove", "cooccurrence"), ("fasttext", "subwords"), ("lsa", "document_terms")]
+)
+def test_a_model_asks_for_the_table_that_it_trains_on(model, table):
+    assert Settings(name="x", model={"type": model}).further_tables == [table]
+
+
+def test_tables_are_asked_for_once():
     assert Settings(name="x", tables=["characters", "characters"]).further_tables == ["characters"]

@@ -1,0 +1,147 @@
+"""FastText: skip-gram and CBOW over words and their n-grams (Bojanowski et al., 2017), on CPU threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.config import FastTextSettings
+from embtrain.data.subwords import SubwordTable
+from embtrain.data.vocabulary import Vocabulary
+from embtrain.kernels.fasttext import train_fasttext
+from embtrain.kernels.sampling import fill_alias_table
+from embtrain.kernels.scratch import aligned_rows
+from embtrain.kernels.subword_rows import Parts, SubwordScratch
+from embtrain.models.hogwild import Hogwild, occurrence, starting_rows
+from embtrain.models.objectives import Span
+from embtrain.subword_vectors import Subwords, SubwordVectors
+
+WORDS_AT_A_TIME = 4096
+"""Words whose rows are gathered together when their vectors are made: some 30 MB."""
+
+
+class FastText(Hogwild):
+    """A row for each word, then one for each bucket that an n-gram of a word falls into.
+
+    Facebook's program keeps a row for every bucket; those that no word of the corpus needs are left out here, which
+    changes nothing else. Input rows start uniform in (-1, 1) / dim and output rows at 0, as there.
+
+    Args:
+        settings: of the model.
+        vocabulary: its probabilities decide on subsampling and negatives.
+        subwords: the buckets of each word.
+        threads: that train at the same time.
+        seed: of the starting vectors.
+    """
+
+    def __init__(
+        self, settings: FastTextSettings, vocabulary: Vocabulary, subwords: SubwordTable, *, threads: int, seed: int
+    ) -> None:
+        self._bucket_ids, self._parts = number_rows(subwords)
+        of_words = occurrence(vocabulary)
+        objective = SubwordSampling(settings, vocabulary, of_words, self._parts)
+        num_rows = len(vocabulary) + self._bucket_ids.size
+        of_parts = np.repeat(of_words, self._parts.counts)
+        of_rows = np.bincount(self._parts.rows, of_parts, minlength=num_rows).astype(np.float64)
+        rows = starting_rows(num_rows, settings.dim, seed)
+        super().__init__(rows, of_rows, objective, vocabulary, threads=threads)
+        self._dim = settings.dim
+        self._subwords = Subwords(**subwords.settings)
+
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """Return the mean of each word's rows. Shape ``(V, dim)``."""
+        counts, starts = self._parts.counts, self._parts.offsets
+        vectors = np.empty((counts.size, self._dim), np.float32)
+        for first in range(0, counts.size, WORDS_AT_A_TIME):
+            last = min(counts.size, first + WORDS_AT_A_TIME)
+            rows = self.input_rows[self._parts.rows[starts[first] : starts[last]], : self._dim]
+            sums = np.add.reduceat(rows, starts[first:last] - starts[first])
+            vectors[first:last] = sums / counts[first:last, None]
+        return vectors
+
+    def subword_vectors(self, vocabulary: Vocabulary) -> SubwordVectors:
+        """Return vectors of words, seen or not, over the rows of this model, which are not copied."""
+        of_words, of_buckets = np.split(self.input_rows[:, : self._dim], [len(vocabulary)])
+        return SubwordVectors(
+            vocabulary.tokens,
+            word_rows=of_words,
+            bucket_ids=self._bucket_ids,
+            bucket_rows=of_buckets,
+            subwords=self._subwords,
+            output_rows=self.state()["output"][:, : self._dim],
+            counts=vocabulary.counts,
+        )
+
+
+class SubwordSampling:
+    """A word against sampled negatives, predicted from the rows of words and their n-grams.
+
+    An :class:`embtrain.models.objectives.Objective`.
+
+    Args:
+        settings: of the model.
+        vocabulary: its probabilities decide on the negatives.
+        occurrence: how often a token of the corpus is a word, and is kept. Shape ``(V,)``.
+        parts: the input rows of each word.
+    """
+
+    def __init__(
+        self, settings: FastTextSettings, vocabulary: Vocabulary, occurrence: npt.NDArray[np.float64], parts: Parts
+    ) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._alias = np.empty(len(vocabulary), np.uint64)
+        fill_alias_table(vocabulary.negative_probability.copy(), self._alias)
+        self.output_rows = aligned_rows(len(vocabulary), settings.dim)
+        self.occurrence = occurrence
+
+    def allocate(self, longest: int) -> SubwordScratch:
+        """Make the memory of one thread; see :class:`embtrain.models.objectives.Objective`."""
+        settings = self._settings
+        return SubwordScratch.allocate(
+            dim=settings.dim,
+            window=settings.window,
+            num_negatives=settings.num_negatives,
+            longest=longest,
+            most_parts=int(self._parts.counts.max(initial=0)),
+        )
+
+    def run(self, input_rows: npt.NDArray[np.float32], span: Span, scratch: SubwordScratch) -> tuple[int, float]:
+        """Train on a span; see :class:`embtrain.models.objectives.Objective`."""
+        settings = self._settings
+        return train_fasttext(  # type: ignore[no-any-return]
+            input_rows,
+            self.output_rows,
+            span.ids,
+            span.offsets,
+            span.keep_threshold,
+            self._alias,
+            settings.window,
+            settings.dynamic_window,
+            settings.num_negatives,
+            span.learning_rate,
+            span.seed,
+            scratch,
+            self._parts,
+            settings.architecture == "cbow",
+        )
+
+
+def number_rows(subwords: SubwordTable) -> tuple[npt.NDArray[np.int32], Parts]:
+    """Give a row to each word, by id, then to each bucket that occurs, by number.
+
+    Returns:
+        The buckets that occur, ascending, shape ``(B,)``, and the rows of each word, its own first.
+    """
+    occurs = np.zeros(subwords.settings["buckets"], np.bool_)
+    occurs[subwords.buckets] = True
+    bucket_ids = np.flatnonzero(occurs).astype(np.int32)
+    vocab_size = subwords.offsets.size - 1
+    row_of_bucket = np.cumsum(occurs, dtype=np.int32)
+    row_of_bucket += vocab_size - 1
+    own = np.arange(vocab_size)
+    rows = np.empty(subwords.buckets.size + vocab_size, np.int32)
+    is_own = np.zeros(rows.size, np.bool_)
+    is_own[subwords.offsets[:-1] + own] = True
+    rows[is_own], rows[~is_own] = own, row_of_bucket[subwords.buckets]
+    return bucket_ids, Parts(subwords.offsets + np.arange(vocab_size + 1), rows)

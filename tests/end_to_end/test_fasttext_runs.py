@@ -1,0 +1,48 @@
+"""`embtrain train` with FastText: two processes, and what it cannot train on."""
+
+import pytest
+
+import embtrain
+from corpora import two_topics, with_subwords
+from end_to_end.test_training import TRAIN, TWO_PROCESSES, assert_topics_are_apart, start
+
+RUN_FILE = """
+name: toy
+snapshot: snapshot
+model: {type: fasttext, dim: 16, window: 3}
+train: {epochs: 40, threads: 1}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Be in a folder with a snapshot that has n-grams, and a run file."""
+    with_subwords(two_topics(tmp_path / "snapshot", rows_per_group=54))
+    (tmp_path / "toy.yaml").write_text(RUN_FILE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return tmp_path
+
+
+def test_two_processes_train_one_model(folder):
+    done = start(TWO_PROCESSES)
+    assert done.returncode == 0, done.stderr
+    assert_topics_are_apart(embtrain.load("models:/toy@champion"))
+    assert not (folder / "checkpoints" / "toy").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["model.objective=softmax"], "'model.objective' is a setting of another model.type than 'fasttext'"),
+        (["model.architecture=glove"], "model.architecture"),
+        (["snapshot=without"], "has no table 'subwords'; run prepare with model.type fasttext"),
+    ],
+)
+def test_what_cannot_be_trained_ends_in_one_sentence(folder, overrides, sentence):
+    two_topics(folder / "without")
+    done = start(TRAIN, *overrides)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "checkpoints" / "toy").exists()
