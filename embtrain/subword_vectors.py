@@ -25,9 +25,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from embtrain.errors import UnknownWordError
+from embtrain.quantised_rows import QuantisedRows, Rows
 from embtrain.spelling import unknown_word
 from embtrain.text.subwords import Units, subword_buckets
 from embtrain.vectors import Floats, Vectors, read_only, scaled_to_length_one
@@ -57,6 +59,8 @@ class Subwords:
             spelled = pa.array(words, pa.string())
         except UnicodeEncodeError:
             spelled = pa.array([word.encode(errors="ignore").decode() for word in words], pa.string())
+        # Nothing is not to be made of its two marks; the end of a line has no n-grams.
+        spelled = pc.if_else(pc.equal(spelled, ""), "</s>", spelled)
         return subword_buckets(spelled, min_n=self.min_n, max_n=self.max_n, buckets=self.buckets, units=self.units)
 
 
@@ -65,9 +69,9 @@ class SubwordVectors(Vectors):
 
     Args:
         words: the V words, the most frequent first.
-        word_rows: each word's own row, ``(V, D)``, of any float type, in memory or mapped from a file.
+        word_rows: each word's own row, ``(V, D)``, of any float type, in memory, mapped from a file or quantised.
         bucket_ids: the buckets that have a row, ``(B,)`` int32, ascending.
-        bucket_rows: their rows, ``(B, D)``, of any float type, in memory or mapped from a file.
+        bucket_rows: their rows, ``(B, D)``, likewise.
         subwords: how a word is taken apart.
         output_rows: rows of the words as what is predicted, ``(V, D)``; with them others can go on training.
         counts: occurrences of each word in the corpus, ``(V,)`` int64; None where that is not known.
@@ -82,17 +86,17 @@ class SubwordVectors(Vectors):
         self,
         words: Sequence[str],
         *,
-        word_rows: ArrayLike,
+        word_rows: Rows | ArrayLike,
         bucket_ids: ArrayLike,
-        bucket_rows: ArrayLike,
+        bucket_rows: Rows | ArrayLike,
         subwords: Subwords,
         output_rows: ArrayLike | None = None,
         counts: ArrayLike | None = None,
         pruned: bool = False,
     ) -> None:
-        self.word_rows: Floats = read_only(np.asanyarray(word_rows))
+        self.word_rows: Rows = _as_rows(word_rows)
         self.bucket_ids: NDArray[np.int32] = read_only(np.ascontiguousarray(bucket_ids, np.int32))
-        self.bucket_rows: Floats = read_only(np.asanyarray(bucket_rows))
+        self.bucket_rows: Rows = _as_rows(bucket_rows)
         self.output_rows: Floats | None = None if output_rows is None else read_only(np.asanyarray(output_rows))
         self.subwords = subwords
         self.pruned = pruned
@@ -179,7 +183,11 @@ class SubwordVectors(Vectors):
         return unknown_word(word, self.index_to_key, parts=f"n-grams of {lengths} {letters}")
 
 
-def _sums(rows: Floats, wanted: NDArray[np.intp], of_word: NDArray[np.intp], num_words: int) -> Floats:
+def _as_rows(rows: Rows | ArrayLike) -> Rows:
+    return rows if isinstance(rows, QuantisedRows) else read_only(np.asanyarray(rows))
+
+
+def _sums(rows: Rows, wanted: NDArray[np.intp], of_word: NDArray[np.intp], num_words: int) -> Floats:
     """Add up the rows wanted by each word.
 
     Args:
@@ -203,7 +211,7 @@ def _sums(rows: Floats, wanted: NDArray[np.intp], of_word: NDArray[np.intp], num
 def _check(vectors: SubwordVectors, num_words: int) -> None:
     """Refuse rows and buckets that do not fit together."""
     rows, ids, bucket_rows, output = vectors.word_rows, vectors.bucket_ids, vectors.bucket_rows, vectors.output_rows
-    if rows.ndim != 2 or len(rows) != num_words:  # noqa: PLR2004 -- a matrix
+    if len(rows.shape) != 2 or len(rows) != num_words:  # noqa: PLR2004 -- a matrix
         raise ValueError(f"expected a row for each of {num_words} words, found an array of shape {rows.shape}")
     expected: dict[str, tuple[Any, Any]] = {
         "bucket_rows": (bucket_rows.shape, (len(ids), rows.shape[1])),
@@ -214,5 +222,8 @@ def _check(vectors: SubwordVectors, num_words: int) -> None:
             raise ValueError(f"{name}: expected shape {wanted}, found {found}")
     if ids.size and not (ids[0] >= 0 and ids[-1] < vectors.subwords.buckets and (np.diff(ids) > 0).all()):
         raise ValueError(f"buckets must be ascending and below {vectors.subwords.buckets}, each there once")
-    if bucket_rows.size and not (np.isfinite(bucket_rows.min()) and np.isfinite(bucket_rows.max())):
-        raise ValueError("a row of an n-gram holds NaN or infinity")
+    # The extremes tell of any NaN or infinity, and take no memory; quantised rows have been checked.
+    if isinstance(bucket_rows, np.ndarray) and bucket_rows.size:
+        extremes: Any = bucket_rows.min(), bucket_rows.max()
+        if not np.isfinite(extremes).all():
+            raise ValueError("a row of an n-gram holds NaN or infinity")

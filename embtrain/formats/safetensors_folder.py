@@ -1,13 +1,16 @@
 """A folder: ``vectors.safetensors``, ``vocabulary.parquet`` and, written last, ``metadata.json``.
 
-The form in which MLflow keeps vectors: exact, with counts, quick to load, and without anything pickled. The
-vocabulary has the columns of a snapshot's.
+The form in which MLflow keeps vectors: exact, with counts and n-grams, quick to load, and without anything pickled.
+The vocabulary has the columns of a snapshot's; :mod:`embtrain.formats.tensors` lists the tensors. On wish it is small
+rather than exact.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,20 +21,23 @@ from safetensors.numpy import load_file, save_file
 import embtrain
 from embtrain.errors import FormatError
 from embtrain.formats.files import errors_named, finished
+from embtrain.formats.tensors import Precision, Tensors, pack, unpack
 from embtrain.formats.words import utf8_words
 from embtrain.schema import VOCABULARY
-from embtrain.vectors import Floats, Vectors
+from embtrain.subword_vectors import SubwordVectors
+from embtrain.vectors import Vectors
 
 TENSOR = "vectors.safetensors"
 _VOCABULARY = "vocabulary.parquet"
 _METADATA = "metadata.json"
 
 
-def write(vectors: Vectors, path: Path) -> None:
-    """Write words, counts and vectors.
+def write(vectors: Vectors, path: Path, precision: Precision = "full") -> None:
+    """Write words, counts and vectors, and n-grams where there are any.
 
     Raises:
-        FormatError: if there is something of that name already, a word has no UTF-8 form, or the disk is full.
+        FormatError: if there is something of that name already, a word has no UTF-8 form, a number is too large for
+            the precision, or the disk is full.
     """
     if path.exists():
         raise FormatError(f"{path} exists already; delete it, or choose the name of a new folder")
@@ -43,12 +49,18 @@ def write(vectors: Vectors, path: Path) -> None:
     with finished(path) as folder:
         folder.mkdir()
         try:
-            save_file({"vectors": vectors.matrix}, folder / TENSOR)
+            save_file(pack(vectors, precision), folder / TENSOR)
         except SafetensorError as error:  # what the operating system said is in it, but it is no OSError
             raise FormatError(f"cannot write {path}: {error}") from None
         pq.write_table(pa.table(columns, schema=VOCABULARY.arrow_schema), folder / _VOCABULARY, compression="zstd")
-        metadata = {"words": len(vectors), "dim": vectors.vector_size, "embtrain_version": embtrain.__version__}
-        (folder / _METADATA).write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
+        (folder / _METADATA).write_text(json.dumps(_metadata(vectors), indent=1) + "\n", encoding="utf-8")
+
+
+def _metadata(vectors: Vectors) -> dict[str, Any]:
+    metadata = {"words": len(vectors), "dim": vectors.vector_size, "embtrain_version": embtrain.__version__}
+    if isinstance(vectors, SubwordVectors):
+        metadata["subwords"] = {**asdict(vectors.subwords), "pruned": vectors.pruned}
+    return metadata
 
 
 def read(path: Path) -> Vectors:
@@ -65,20 +77,19 @@ def read(path: Path) -> Vectors:
     with errors_named(path / _VOCABULARY):
         vocabulary = pq.read_table(path / _VOCABULARY)
         VOCABULARY.check(vocabulary.schema)
-    matrix = _tensor(path / TENSOR)
-    promised = [metadata.get("words"), metadata.get("dim")]
-    if promised != list(matrix.shape):
-        raise FormatError(f"{path}: {_METADATA} says words and dim are {promised}, {TENSOR} has {list(matrix.shape)}")
+    words = vocabulary["token"].to_pylist()
     counts = None if vocabulary["count"].null_count else vocabulary["count"].to_numpy()
+    promised = [metadata.get("words"), metadata.get("dim")]
     with errors_named(path):
-        return Vectors(vocabulary["token"].to_pylist(), matrix, counts)
+        vectors = unpack(_tensors(path / TENSOR), words, counts, dim=promised[1], subwords=metadata.get("subwords"))
+    if promised != list(vectors.matrix.shape):
+        found = list(vectors.matrix.shape)
+        raise FormatError(f"{path}: {_METADATA} says words and dim are {promised}, {TENSOR} has {found}")
+    return vectors
 
 
-def _tensor(path: Path) -> Floats:
+def _tensors(path: Path) -> Tensors:
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except SafetensorError as error:
         raise FormatError(f"{path} is cut short or damaged: {error}") from None
-    if "vectors" not in tensors:
-        raise FormatError(f"{path}: expected a tensor 'vectors', found {', '.join(tensors) or 'none'}")
-    return tensors["vectors"]

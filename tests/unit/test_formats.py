@@ -251,11 +251,11 @@ def test_a_folder_with_a_file_missing_or_cut_short_is_refused(vectors, tmp_path,
 def test_a_folder_whose_files_do_not_belong_together_is_refused(vectors, tmp_path):
     formats.write(vectors, tmp_path / "one", "safetensors")
     formats.write(Vectors(["the"], [[1, 2]]), tmp_path / "other", "safetensors")
-    (tmp_path / "other" / "vocabulary.parquet").replace(tmp_path / "one" / "vocabulary.parquet")
-    with pytest.raises(FormatError, match="1 words, but 3 vectors"):
-        formats.read(tmp_path / "one")
     (tmp_path / "other" / "metadata.json").replace(tmp_path / "one" / "metadata.json")
     with pytest.raises(FormatError, match=r"\[1, 2\].*\[3, 2\]"):
+        formats.read(tmp_path / "one")
+    (tmp_path / "other" / "vocabulary.parquet").replace(tmp_path / "one" / "vocabulary.parquet")
+    with pytest.raises(FormatError, match="1 words, but 3 vectors"):
         formats.read(tmp_path / "one")
 
 

@@ -64,6 +64,12 @@ def test_a_word_is_known_if_it_or_one_of_its_ngrams_was_seen(vectors):
     assert "cab" not in vectors.key_to_index
 
 
+def test_the_empty_word_is_not_made_of_its_marks():
+    whole = Subwords(min_n=1, max_n=6, buckets=1)
+    vectors = SubwordVectors(["ab"], word_rows=[[1]], bucket_ids=[0], bucket_rows=[[1]], subwords=whole)
+    assert vectors.known(["", "x"]).tolist() == [False, True]
+
+
 def test_a_word_without_any_known_part_is_told_so_with_the_closest_spelling(vectors):
     told = (
         r"'cx' is not among the 2 words .*, and none of its n-grams of 3 to 3 characters was seen; did you mean 'cd'\?"
