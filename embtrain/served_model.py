@@ -14,6 +14,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from numpy.typing import NDArray
 
 from embtrain.errors import UnknownWordError
 from embtrain.formats import safetensors_folder
@@ -33,8 +34,8 @@ class ServedVectors(PythonModel):
     """The pyfunc.
 
     ``task="vector"`` gives an array ``(rows, D)`` float32; ``nearest``, and ``analogy`` (*a* is to *b* as *c* is to
-    what), a table of lists ``words`` and ``similarities`` of at most ``topn``. An unknown word is an error; with
-    ``unknown="skip"`` it has a vector of zeros, or empty lists. So has a null.
+    what), a table of lists ``words`` and ``similarities`` of at most ``topn``. A word that has no vector, not even by
+    its n-grams, is an error; with ``unknown="skip"`` it has a vector of zeros, or empty lists. So has a null.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -52,9 +53,9 @@ class ServedVectors(PythonModel):
         del context
         asked = {**PARAMS, **(params or {})}
         questions = _questions(model_input, asked["task"])
-        known = np.array([all(word in self.vectors for word in words) for words in questions], dtype=bool)
-        if asked["unknown"] != "skip":
-            self._refuse_unknown(questions)
+        known = self._known(questions, len(COLUMNS[asked["task"]]))
+        if asked["unknown"] != "skip" and not known.all():
+            raise self._refusal(questions[int(np.argmin(known))])
         answerable = [words for words, is_known in zip(questions, known, strict=True) if is_known]
         if asked["task"] == "vector":
             vectors = np.zeros((len(questions), self.vectors.vector_size), dtype=np.float32)
@@ -69,13 +70,20 @@ class ServedVectors(PythonModel):
             return self.vectors.nearest([word for (word,) in questions], topn)
         return [self.vectors.analogy(a, b, c, topn) for a, b, c in questions]
 
-    def _refuse_unknown(self, questions: list[list[str]]) -> None:
+    def _known(self, questions: list[list[str]], num_words: int) -> NDArray[np.bool_]:
+        """Tell of each question whether all its words have a vector."""
+        words = [word for question in questions for word in question]
+        known: NDArray[np.bool_] = np.all(self.vectors.known(words).reshape(-1, num_words), axis=1)
+        return known
+
+    def _refusal(self, words: list[str]) -> MlflowException:
+        """Return the error that says which of these words has no vector."""
         try:
-            for words in questions:
-                for word in words:
-                    self.vectors.index_of(word)
+            self.vectors[words]
         except UnknownWordError as error:
-            raise MlflowException.invalid_parameter_value(str(error)) from None
+            refusal: MlflowException = MlflowException.invalid_parameter_value(str(error))
+            return refusal
+        raise AssertionError(words)
 
 
 def _questions(table: pd.DataFrame, task: str) -> list[list[str]]:
