@@ -3,9 +3,9 @@
 `words` on English: both sides read a text file, take it apart and write the tokens as Parquet; the peer calls the same
 functions in two plain processes. `morphemes` on Korean: the peer is Kiwi on sentences in memory, in two processes with
 the same settings; ours is the whole stage `sentences`, from a text file to the table on disk. Starting processes, Spark
-and Kiwi is not counted: a first pass over a little text does that, and over all of it in Spark, where Java compiles what
-runs often. Quality is the share of the tokens that the other side finds too. The line of `words` comes first, that of
-`morphemes` last.
+and Kiwi is not counted: a first pass over a little text does that, and in Spark one over all of it, since Java compiles
+what runs often. Quality is the share of the tokens that the other side finds too. The line of `words` comes first,
+that of `morphemes` last.
 """
 
 from __future__ import annotations
