@@ -3,7 +3,7 @@
 The base is what reading tables and serving vectors need. Each extra adds one stage:
 
 * ``spark``: the jobs that write Parquet;
-* ``train``: the CPU kernels and torch;
+* ``train``: the CPU kernels, torch, and scikit-learn, which measures classifiers;
 * ``track``: MLflow;
 * ``korean``: Kiwi, which finds the morphemes of Korean;
 * ``wikipedia``: the parser of Wikipedia's markup, for its dumps;
@@ -21,7 +21,7 @@ VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "embtrain/__init__.py").re
 
 NUMBA = "numba>=0.61"
 SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3", NUMBA]
-TRAIN = ["torch>=2.6", "h5py>=3.8", NUMBA]
+TRAIN = ["torch>=2.6", "h5py>=3.8", "scikit-learn>=1.4", NUMBA]
 TRACK = ["mlflow>=3.4,<4"]
 KOREAN = ["kiwipiepy>=0.21"]
 WIKIPEDIA = ["mwparserfromhell>=0.6.6"]
@@ -38,7 +38,6 @@ DEV = [
     "pytest",
     "pytest-timeout",
     "ruff",
-    "scikit-learn",
     "types-PyYAML",
     "types-tqdm",
 ]

@@ -17,6 +17,7 @@ import click
 
 import embtrain
 from embtrain.errors import SetupError, in_one_sentence
+from embtrain.probing.commands import contexts, probe
 
 if TYPE_CHECKING:
     from embtrain.config import Settings
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 FORMATS = ("word2vec", "word2vec-binary", "glove", "parquet", "safetensors", "elmo")
 
 # Which extra of setup.py brings a package that a command may find missing.
-_EXTRA_OF = {"pyspark": "spark", "torch": "train", "numba": "train", "h5py": "train", "mlflow": "track"}
+_EXTRA_OF = {"pyspark": "spark", "mlflow": "track", **dict.fromkeys(("torch", "numba", "h5py", "sklearn"), "train")}
 
 _WHAT_A_LEFTOVER_IS = {
     "earlier": "superseded",
@@ -230,6 +231,20 @@ def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_j
 
 
 @embtrain_command.command()
+@_run_file
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def classify(conf: str, overrides: Sequence[str], as_json: bool) -> None:
+    """Table of texts and labels to a registered classifier.
+
+    With several inputs and seeds, how they compare. The version's URI is the last line.
+    """
+    from embtrain.classify.workflow import classify as train_classifiers
+
+    found = train_classifiers(_settings(conf, overrides))
+    click.echo(found.to_json() if as_json else f"{found}\n{found.version}")
+
+
+@embtrain_command.command()
 @click.argument("words", metavar="WORD...", nargs=-1, required=True)
 @click.option("--model", required=True, metavar="MODEL", help="Where the vectors are.")
 @click.option("-k", "count", metavar="N", type=click.IntRange(1), default=10, help="Neighbours per word; else 10.")
@@ -288,3 +303,7 @@ def import_vectors(path: str, file_format: str | None, name: str) -> None:
     from embtrain import formats, workflow
 
     click.echo(workflow.register_vectors(formats.read(path, file_format), name=name, source=path))
+
+
+for _command in (probe, contexts):
+    embtrain_command.add_command(_command)

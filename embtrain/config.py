@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from embtrain.classifier_settings import ClassifySettings
 from embtrain.model_settings import (
     CbowSettings,
     ElmoArchitecture,
@@ -33,6 +34,7 @@ from embtrain.text.subwords import Units
 
 __all__ = [
     "CbowSettings",
+    "ClassifySettings",
     "CooccurrenceSettings",
     "CorpusSettings",
     "ElmoArchitecture",
@@ -243,7 +245,8 @@ class TrainSettings(Section):
     threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where `model.objective: softmax` computes. `auto`: a GPU if torch finds one. All others are for CPUs."""
+    """Where `model.objective: softmax` and `embtrain classify` compute. `auto`: a GPU if torch finds one. All others
+    are for CPUs."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
@@ -302,6 +305,7 @@ class Settings(Section):
     model: ModelSettings = SgnsSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    classify: ClassifySettings = ClassifySettings()
     track: TrackSettings = TrackSettings()
 
     @model_validator(mode="before")

@@ -118,7 +118,7 @@ def _split_kind(location: list[str]) -> tuple[list[str], str | None]:
 
 def _suggestion(keys: list[str], known: list[str]) -> str:
     """Return the known key that was meant: of the same name elsewhere, or spelled nearly so."""
-    by_name = {path.rsplit(".", 1)[-1]: path for path in known}
+    by_name = {path.rsplit(".", 1)[-1]: path for path in reversed(known)}  # of several, the first
     near = (
         [path for path in [by_name.get(keys[-1])] if path]
         or difflib.get_close_matches(".".join(keys), known, n=1, cutoff=0.75)

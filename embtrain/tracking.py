@@ -207,7 +207,7 @@ def _flatten(section: Section, prefix: str = "") -> Iterator[tuple[str, str]]:
         if isinstance(value, Section):
             yield from _flatten(value, f"{prefix}{name}.")
         elif value is not None:
-            yield f"{prefix}{name}", ", ".join(value) if isinstance(value, list) else str(value)
+            yield f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _sizes(snapshot: Snapshot) -> dict[str, dict[str, Any]]:

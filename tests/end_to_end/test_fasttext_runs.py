@@ -24,13 +24,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_two_processes_train_one_model_that_knows_words_never_seen(folder):
+def test_two_processes_train_one_model(folder):
     done = start(TWO_PROCESSES)
     assert done.returncode == 0, done.stderr
-    vectors = embtrain.load("models:/toy@champion")
-    assert_topics_are_apart(vectors)
-    assert vectors.most_similar("a1a1", topn=1)[0][0][0] == "a"
-    assert "xyz" not in vectors
+    assert_topics_are_apart(embtrain.load("models:/toy@champion"))
     assert not (folder / "checkpoints" / "toy").exists()
 
 

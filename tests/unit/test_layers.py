@@ -17,7 +17,10 @@ FORBIDDEN = {
 EXCEPT = {"embtrain/cli.py": {"pipelines", "jobs"}}
 
 ONLY_IN = {
-    "mlflow": ("embtrain/tracking.py", "embtrain/registry.py", "embtrain/served_model.py"),
+    "mlflow": (
+        *("embtrain/tracking.py", "embtrain/registry.py", "embtrain/served_model.py"),
+        *("embtrain/classify/registry.py", "embtrain/classify/served.py"),
+    ),
     "numba": ("embtrain/kernels/",),
     "llvmlite": ("embtrain/kernels/",),
     "triton": ("embtrain/kernels/",),

@@ -1,0 +1,88 @@
+"""The settings of ``embtrain classify``: with those of ``embtrain.config``, whose part they are, the one place."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from embtrain.section import Count, Fraction, Integer, Number, Section
+
+RANDOM = "random"
+"""The input of word vectors that start at random: the control."""
+
+
+def sources_of(text: str) -> list[str]:
+    """Return what an input is put together from: ``models:/elmo@champion + glove.txt`` names two."""
+    return [source.strip() for source in f" {text} ".split(" + ")]
+
+
+class ClassifySettings(Section):
+    """A classifier of texts: `corpus` has its table, its text column and what a token is, `train` the threads."""
+
+    label_column: str = "label"
+    """Which column holds the label: strings, whole numbers or booleans."""
+    encoding: str = "utf-8"
+    """Of CSV and TSV files, by Python's names: `latin-1`, `cp949`, …"""
+    test_paths: list[str] = Field([])
+    """Files to test on, in the format of those in `corpus.paths`. Empty: a part of these."""
+    test_part: Literal["last", "hash"] = "last"
+    """Which part of `corpus.paths` to test on, where there are no `test_paths`: the last rows, or those that a hash of
+    the text chooses, so that copies of a text stay together."""
+    test_fraction: Fraction = 0.2
+    """Share of the rows to test on."""
+    dev_fraction: Fraction = 0.1
+    """Share of the other rows, chosen by a hash of the text, that is not learned from: it says when to stop."""
+    inputs: list[str] = Field([RANDOM], min_length=1)
+    """What to read tokens by, one classifier each: MODEL, of word vectors or ELMo; `random`, word vectors that start
+    at random; or several joined, `MODEL + MODEL`."""
+    frozen: bool = True
+    """False: MODEL's word vectors are trained further. Those of `random` always are, those of ELMo never."""
+    dim: Integer = Field(100, ge=1, le=4096)
+    """Numbers per vector of `random`."""
+    max_words: Integer = Field(100_000, ge=0)
+    """Word vectors that the classifier keeps for new texts, of the most frequent words, besides those of its own."""
+    max_tokens: Integer = Field(400, ge=1)
+    """Of longer texts, only so many tokens are read."""
+    encoder: Literal["bilstm", "mean"] = "bilstm"
+    """`bilstm`: an LSTM in each direction, mean and maximum of its outputs. `mean`: the mean of the tokens' vectors."""
+    hidden_dim: Integer = Field(100, ge=1, le=4096)
+    """Numbers per token and direction of `bilstm`."""
+    dropout: Fraction = 0.5
+    """Share of the numbers, of tokens and of texts, that is left out at random while learning."""
+    learning_rate: Number = Field(1e-3, gt=0, le=10)
+    """Of Adam."""
+    batch_size: Integer = Field(32, ge=1)
+    """Texts per step."""
+    epochs: Integer = Field(30, ge=1)
+    """Passes over the training part, at most."""
+    patience: Integer = Field(5, ge=1)
+    """Passes without a lower loss on the dev part after which to stop. The best one's classifier is kept."""
+    seeds: list[Count] = Field([1], min_length=1)
+    """One classifier each, per input."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            return codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError(f"classify.encoding: Python knows no encoding {encoding!r}; try utf-8") from None
+
+    @field_validator("inputs")
+    @classmethod
+    def _differ(cls, inputs: list[str]) -> list[str]:
+        for text in inputs:
+            if not all(sources_of(text)):
+                raise ValueError(f"classify.inputs: expected MODEL, random, or several joined by ' + ', found {text!r}")
+        if len(set(inputs)) < len(inputs):
+            raise ValueError(f"classify.inputs: each is to be there once, found {', '.join(inputs)}")
+        return inputs
+
+    @field_validator("dev_fraction", "test_fraction")
+    @classmethod
+    def _is_not_empty(cls, fraction: float) -> float:
+        if not fraction:
+            raise ValueError("classify.dev_fraction and classify.test_fraction must be above 0")
+        return fraction

@@ -1,0 +1,138 @@
+"""In which other sentences a word is used as in a given one (Peters et al., 2018, section 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from embtrain.contextual_vectors import ContextualVectors
+from embtrain.errors import CorpusError, UnknownWordError
+from embtrain.formats.files import reading
+from embtrain.probing.layers import read_layers
+from embtrain.text import TextRules, tokenise
+from embtrain.vectors import Floats
+
+# Sentences with the word whose layers are computed at a time, and how many are looked at: enough for an example.
+_SENTENCES_AT_A_TIME = 256
+MAX_OCCURRENCES = 5_000
+
+_LINES_AT_A_TIME = 10_000
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """A word in a sentence: the sentence's tokens, and the word's place among them."""
+
+    tokens: list[str]
+    place: int
+
+    def __str__(self) -> str:
+        """Show the sentence, the word in brackets."""
+        return " ".join(f"[{token}]" if place == self.place else token for place, token in enumerate(self.tokens))
+
+
+@dataclass(frozen=True)
+class NearestContexts:
+    """An occurrence asked about, and the most similar ones with their cosine similarities, the most similar first."""
+
+    asked: Occurrence
+    found: list[tuple[Occurrence, float]]
+
+
+def nearest_contexts(
+    model: ContextualVectors,
+    word: str,
+    sentences: Sequence[str],
+    among: Iterable[str],
+    *,
+    topn: int = 5,
+    layer: int = -1,
+) -> list[NearestContexts]:
+    """Find the occurrences of a word that are most like those in given sentences.
+
+    Args:
+        model: an ELMo; texts are taken apart by its rules, or at white space where it has none.
+        word: in any case.
+        sentences: that have the word.
+        among: texts, a sentence each; of those with the word the first ``MAX_OCCURRENCES`` are compared.
+        topn: at most so many of each.
+        layer: 0 is that of the words, where all occurrences are alike; -1 the last.
+
+    Returns:
+        One for each occurrence in the given sentences, in their order.
+
+    Raises:
+        UnknownWordError: if a given sentence has not the word.
+        CorpusError: if there is no such layer, or no other sentence has the word.
+    """
+    if not -model.num_layers <= layer < model.num_layers:
+        raise CorpusError(f"the model has layers 0 to {model.num_layers - 1}, found {layer}")
+    rules = model.text_rules or TextRules(tokenizer="whitespace", lowercase=False)
+    asked = []
+    for sentence in sentences:
+        here = list(_occurrences([sentence], word, rules))
+        if not here:
+            raise UnknownWordError(f"the sentence {sentence!r} has not the word {word!r}")
+        asked += here
+    given = {tuple(occurrence.tokens) for occurrence in asked}
+    others: list[Occurrence] = []
+    for occurrence in _occurrences(among, word, rules):
+        if tuple(occurrence.tokens) not in given:
+            others.append(occurrence)
+        if len(others) == MAX_OCCURRENCES:
+            break
+    if not others:
+        raise CorpusError(f"no other sentence has the word {word!r}; give more text, or another word")
+    similarities = _unit(model, asked, layer) @ _unit(model, others, layer).T
+    best = np.argsort(-similarities, axis=1, kind="stable")[:, :topn].tolist()
+    return [
+        NearestContexts(occurrence, [(others[place], float(row[place])) for place in places])
+        for occurrence, row, places in zip(asked, similarities, best, strict=True)
+    ]
+
+
+def lines_of(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a text file, compressed by gzip or not.
+
+    Raises:
+        FormatError: if there is no such file, or it cannot be read.
+    """
+    with reading(Path(path)) as file:
+        for line in file:
+            yield line.decode("utf-8", errors="replace").rstrip("\r\n")
+
+
+def _occurrences(texts: Iterable[str], word: str, rules: TextRules) -> Iterator[Occurrence]:
+    wanted = word.lower()
+    # Most lines have not the letters, let alone the word.
+    candidates = (text for text in texts if wanted in text.lower())
+    for batch in _batched(candidates):
+        for tokens in tokenise(pa.array(batch, pa.string()), rules).to_pylist():
+            yield from (Occurrence(tokens, place) for place, token in enumerate(tokens) if token.lower() == wanted)
+
+
+def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == _LINES_AT_A_TIME:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _unit(model: ContextualVectors, occurrences: Sequence[Occurrence], layer: int) -> Floats:
+    """Return the occurrences' vectors in a layer, scaled to length 1, ``(N, D)``."""
+    rows = []
+    for first in range(0, len(occurrences), _SENTENCES_AT_A_TIME):
+        some = occurrences[first : first + _SENTENCES_AT_A_TIME]
+        found = read_layers(model, [occurrence.tokens for occurrence in some])
+        rows += [layers[layer, occurrence.place] for layers, occurrence in zip(found, some, strict=True)]
+    vectors = np.stack(rows)
+    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return unit
