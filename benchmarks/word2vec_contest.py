@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import harness
@@ -63,44 +64,65 @@ def contest(
 
 
 def prepare() -> str:
-    """Return the snapshot of the corpus; Spark makes it the first time."""
+    """Return the snapshot of the corpus, with n-grams; Spark makes it the first time."""
+    return prepare_text("enwiki-100m", harness.data_file(CORPUS))
+
+
+def prepare_text(name: str, text: Path) -> str:
+    """Return the snapshot of a text that is tokenised already; Spark makes it the first time."""
     from embtrain.config import CorpusSettings, Settings
     from pipelines.prepare import prepare as prepare_snapshot
     from pipelines.session import spark_session
 
-    location = str(harness.WORK / "enwiki-100m")
-    # All sentences are for training, and none is dropped as a duplicate: gensim gets just the same.
-    corpus = CorpusSettings(
-        paths=[str(harness.data_file(CORPUS))], tokenizer="whitespace", held_out=0, deduplicate=False
-    )
-    settings = Settings(name="enwiki-100m", snapshot=location, corpus=corpus)
+    location = str(harness.WORK / name)
+    # All sentences are for training, and none is dropped as a duplicate: the peers get just the same.
+    corpus = CorpusSettings(paths=[str(text)], tokenizer="whitespace", held_out=0, deduplicate=False)
+    settings = Settings(name=name, snapshot=location, corpus=corpus, tables=["subwords"])
     with spark_session(settings.spark, app="benchmark") as spark:
         prepare_snapshot(spark, settings)
     return location
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A model of embtrain's, trained: seconds of the training alone, and the bytes that the process grew by."""
+
+    vocabulary: Any
+    model: Any
+    seconds: float
+    memory: float
+
+
 def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
     """Train here; memory is what the process grows by once imports and kernels are there."""
+    shape = {"dim": DIM, "window": WINDOW, **({} if on_paths(model) else {"num_negatives": NEGATIVES})}
+    done = timed_training(snapshot, {**model, **shape}, seed)
+    return Entry(
+        EPOCHS * CORPUS_TOKENS / done.seconds, quality_of(done.vocabulary.tokens, done.model.vectors()), done.memory
+    )
+
+
+def timed_training(snapshot: str, model: dict[str, Any], seed: int, epochs: int = EPOCHS) -> Trained:
+    """Train on a snapshot of sequences, without held-out text, MLflow or checkpoints along the way."""
     from embtrain.checkpoint import Checkpoint, Position
     from embtrain.config import Settings, TrainSettings
-    from embtrain.data.sequences import SequenceTable
+    from embtrain.data.corpus import Corpus
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.distributed import Group
     from embtrain.manifest import Snapshot
     from embtrain.models.build import build_model
     from embtrain.train import Training
 
-    shape = {"dim": DIM, "window": WINDOW, **({} if on_paths(model) else {"num_negatives": NEGATIVES})}
-    settings = Settings(name="benchmark", model={**model, **shape}, train=TrainSettings(epochs=EPOCHS, seed=seed))
+    settings = Settings(name="benchmark", model=model, train=TrainSettings(epochs=epochs, seed=seed))
     opened = Snapshot.open(snapshot)
     vocabulary = Vocabulary.read(opened)
-    sequences = SequenceTable(opened, len(vocabulary))
+    corpus = Corpus.open(settings, opened, len(vocabulary), Group())
     _compile(settings)
     with harness.peak_memory() as grown:
-        trained = build_model(settings.model, vocabulary, threads=THREADS, seed=seed)
+        trained = build_model(settings.model, vocabulary, threads=THREADS, seed=seed, subwords=corpus.subwords)
         training = Training(
             model=trained,
-            source=sequences,
+            source=corpus.source,
             held_out=None,
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
@@ -113,8 +135,7 @@ def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
         started = time.perf_counter()
         training.run(Position())
         seconds = time.perf_counter() - started
-        memory = grown()
-    return Entry(EPOCHS * CORPUS_TOKENS / seconds, quality_of(vocabulary.tokens, trained.vectors()), memory)
+        return Trained(vocabulary, trained, seconds, grown())
 
 
 def train_gensim(model: dict[str, Any], seed: int) -> Entry:
@@ -155,12 +176,15 @@ def on_paths(model: dict[str, Any]) -> bool:
 def _compile(settings: Any) -> None:
     """Let the kernels be compiled, or loaded, on two words."""
     from embtrain.data.sequences import Block
+    from embtrain.data.subwords import SubwordTable
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.models.build import build_model
 
     toy = Vocabulary(["a", "b"], np.array([1, 1]), np.ones(2), np.full(2, 0.5))
+    ngrams = {"min_n": 3, "max_n": 6, "buckets": 2}
+    subwords = SubwordTable(np.arange(3), np.array([0, 1], np.int32), ngrams)
     block = Block(np.array([0, 1], np.int32), np.array([0, 2], np.int64))
-    list(build_model(settings.model, toy, threads=THREADS, seed=1).train(block, lambda _: 0.1, 1))
+    list(build_model(settings.model, toy, threads=THREADS, seed=1, subwords=subwords).train(block, lambda _: 0.1, 1))
 
 
 def quality_of(words: list[str], matrix: np.ndarray) -> dict[str, float]:

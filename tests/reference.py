@@ -53,18 +53,21 @@ def alias_probability(alias):
 # --- skip-gram and CBOW --------------------------------------------------------------------------------------------
 
 
-def drawn_sequences(ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed):
+def drawn_sequences(
+    ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed, *, shared_negatives=True
+):
     """Yield (ids kept, windows) of every sequence; a window is (context positions, negatives), as kernels draw."""
     random = Random(seed)
-    fresh = (num_negatives + 1) // 2
+    fresh = (num_negatives + 1) // 2 if shared_negatives else num_negatives
+    rest = num_negatives if shared_negatives else 0
     for first, last in pairwise(offsets):
         kept = [int(i) for i in ids[first:last] if random.next() >> 32 <= keep_threshold[i]]
-        drawn = [random.negative(alias) for _ in range(fresh * len(kept) + num_negatives)]
+        drawn = [random.negative(alias) for _ in range(fresh * len(kept) + rest)]
         windows = []
         for position in range(len(kept)):
             width = random.below(window) + 1 if dynamic_window else window
             near = range(max(0, position - width), min(len(kept), position + width + 1))
-            # Half of a window's negatives are those of the window before.
+            # Half of a window's negatives are those of the window before, where they are shared.
             windows.append(([i for i in near if i != position], drawn[position * fresh :][:num_negatives]))
         yield kept, windows
 

@@ -17,7 +17,6 @@ from embtrain.kernels.scratch import MEAN, SPARE, STEP
 from embtrain.kernels.skipgram import predict_all
 from embtrain.kernels.subword_rows import enter, leave, prefetch_parts
 from embtrain.kernels.windows import (
-    fresh_negatives,
     lay_rates,
     lay_targets,
     lay_window,
@@ -83,15 +82,14 @@ def train_fasttext(
     spare_rows, loss, labels, rates, targets, contexts, kept, drawn = scratch.windows
     row_bytes, chunks = np.int64(input_rows.shape[1] * 4), np.int64(input_rows.shape[1] // 16)
     rows_in, rows_out, spare = input_rows.ctypes.data, output_rows.ctypes.data, spare_rows[SPARE].ctypes.data
-    sums, averaged = scratch.sums.ctypes.data, not cbow
+    sums, averaged, fresh = scratch.sums.ctypes.data, not cbow, num_negatives
     loss[:] = 0.0
     lay_rates(rates, num_negatives, learning_rate)
     predictions = np.int64(0)
     state = start_random(seed)
     for sequence in range(offsets.size - 1):
         count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
-        num_drawn = count * fresh_negatives(num_negatives) + num_negatives
-        state = draw_negatives(drawn, num_drawn, alias, state)
+        state = draw_negatives(drawn, count * num_negatives, alias, state)
         prefetch_parts(kept, count, 0, parts, rows_in, row_bytes, chunks)
         prefetch_first_targets(drawn, num_negatives, rows_out, row_bytes, chunks)
         for position in range(-window, count + window):
@@ -100,11 +98,13 @@ def train_fasttext(
                 prefetch_parts(kept, count, entering + 1, parts, rows_in, row_bytes, chunks)
                 enter(kept, entering, parts, rows_in, row_bytes, chunks, averaged, scratch)
             if 0 <= position < count:
-                prefetch_next_targets(kept, count, position, drawn, num_negatives, rows_out, row_bytes, chunks)
+                prefetch_next_targets(kept, count, position, drawn, num_negatives, fresh, rows_out, row_bytes, chunks)
                 num_contexts, state = lay_window(
                     scratch.slots, count, position, window, dynamic_window, state, sums, row_bytes, contexts
                 )
-                special = lay_targets(kept, position, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
+                special = lay_targets(
+                    kept, position, drawn, num_negatives, fresh, rows_out, row_bytes, spare, targets, rates
+                )
                 if averaged:
                     predict_all(contexts, num_contexts, targets, labels, rates[special], chunks, loss.ctypes.data)
                     predictions += num_contexts

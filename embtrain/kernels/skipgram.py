@@ -85,19 +85,23 @@ def train_skipgram(
     rows_in, rows_out, spare = input_rows.ctypes.data, output_rows.ctypes.data, spare_rows.ctypes.data
     loss[:] = 0.0
     lay_rates(rates, num_negatives, learning_rate)
+    fresh = fresh_negatives(num_negatives)
     pairs = 0
     state = start_random(seed)
     for sequence in range(offsets.size - 1):
         count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
-        num_drawn = count * fresh_negatives(num_negatives) + num_negatives
-        state = draw_negatives(drawn, num_drawn, alias, state)
+        state = draw_negatives(drawn, count * fresh + num_negatives, alias, state)
         prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks)
         for position in range(count):
-            prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks)
+            prefetch_next(
+                kept, count, position, window, drawn, num_negatives, fresh, rows_in, rows_out, row_bytes, chunks
+            )
             num_contexts, state = lay_window(
                 kept, count, position, window, dynamic_window, state, rows_in, row_bytes, contexts
             )
-            special = lay_targets(kept, position, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates)
+            special = lay_targets(
+                kept, position, drawn, num_negatives, fresh, rows_out, row_bytes, spare, targets, rates
+            )
             predict_all(contexts, num_contexts, targets, labels, rates[special], chunks, loss.ctypes.data)
             pairs += num_contexts
     return pairs, loss.sum()

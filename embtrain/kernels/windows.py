@@ -21,7 +21,7 @@ ABSENT = np.float32(-1)
 def fresh_negatives(num_negatives):
     """Return how many negatives of a window are its own: the others serve the window before as well.
 
-    Their rows are so fetched once for both. Window p of a sequence has those from ``p * fresh_negatives`` on.
+    Their rows are so fetched once for both. Window p of a sequence has those from ``p * fresh`` on.
     """
     return (num_negatives + 1) // 2
 
@@ -48,11 +48,10 @@ def prefetch_first_targets(drawn, num_negatives, rows_out, row_bytes, chunks):
 
 
 @inlined
-def prefetch_next_targets(kept, count, position, drawn, num_negatives, rows_out, row_bytes, chunks):
+def prefetch_next_targets(kept, count, position, drawn, num_negatives, fresh, rows_out, row_bytes, chunks):
     """Ask for the target rows that the window at ``position + 1`` needs and that at ``position`` did not."""
     if position + 1 < count:
         prefetch(rows_out + np.int64(kept[position + 1]) * row_bytes, chunks)
-        fresh = fresh_negatives(num_negatives)
         for k in range(position * fresh + num_negatives, (position + 1) * fresh + num_negatives):
             prefetch(rows_out + np.int64(drawn[k]) * row_bytes, chunks)
 
@@ -65,9 +64,9 @@ def prefetch_first(kept, count, window, drawn, num_negatives, rows_in, rows_out,
 
 
 @inlined
-def prefetch_next(kept, count, position, window, drawn, num_negatives, rows_in, rows_out, row_bytes, chunks):
+def prefetch_next(kept, count, position, window, drawn, num_negatives, fresh, rows_in, rows_out, row_bytes, chunks):
     """Ask for the rows that the window at ``position + 1`` needs and that at ``position`` did not."""
-    prefetch_next_targets(kept, count, position, drawn, num_negatives, rows_out, row_bytes, chunks)
+    prefetch_next_targets(kept, count, position, drawn, num_negatives, fresh, rows_out, row_bytes, chunks)
     prefetch_next_context(kept, count, position, window, rows_in, row_bytes, chunks)
 
 
@@ -97,7 +96,7 @@ def lay_rates(rates, num_negatives, rate):
 
 
 @inlined
-def lay_targets(kept, position, drawn, num_negatives, rows_out, row_bytes, spare, targets, rates):
+def lay_targets(kept, position, drawn, num_negatives, fresh, rows_out, row_bytes, spare, targets, rates):
     """Write the addresses of a window's targets: the center, then its negatives in ``drawn``.
 
     A negative that is the center is replaced by the row ``spare``, without a rate. Slots left over hold that
@@ -109,7 +108,7 @@ def lay_targets(kept, position, drawn, num_negatives, rows_out, row_bytes, spare
     """
     special = np.int64(0)
     center = np.int64(kept[position])
-    first = position * fresh_negatives(num_negatives)
+    first = position * fresh
     targets[0] = rows_out + center * row_bytes
     for k in range(num_negatives):
         targets[k + 1] = rows_out + np.int64(drawn[first + k]) * row_bytes

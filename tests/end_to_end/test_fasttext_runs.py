@@ -24,10 +24,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_two_processes_train_one_model(folder):
+def test_two_processes_train_one_model_that_knows_words_never_seen(folder):
     done = start(TWO_PROCESSES)
     assert done.returncode == 0, done.stderr
-    assert_topics_are_apart(embtrain.load("models:/toy@champion"))
+    vectors = embtrain.load("models:/toy@champion")
+    assert_topics_are_apart(vectors)
+    assert vectors.most_similar("a1a1", topn=1)[0][0][0] == "a"
+    assert "xyz" not in vectors
     assert not (folder / "checkpoints" / "toy").exists()
 
 

@@ -49,7 +49,8 @@ def run_both(*, cbow, dim, window, num_negatives, lengths=(31, 0, 1, 2, 17), dyn
         rows_in, rows_out, ids, offsets, keep, alias,
         window, dynamic, num_negatives, np.float32(rate), np.uint64(seed), scratch, parts_of(lists), cbow,
     )  # fmt: skip
-    drawn = reference.drawn_sequences(ids, offsets, keep, alias, window, dynamic, num_negatives, seed)
+    text = (ids, offsets, keep, alias, window, dynamic, num_negatives, seed)
+    drawn = reference.drawn_sequences(*text, shared_negatives=False)
     slow = reference_fasttext.train_fasttext(slow_in, slow_out, drawn, lists, window, rate, cbow=cbow)
     return (rows_in, rows_out, *fast), (slow_in, slow_out, *slow)
 
@@ -83,8 +84,9 @@ def test_words_without_ngrams_learn_as_in_skipgram():
     ids, offsets = random.permutation(VOCAB).astype(np.int32), np.array([0, VOCAB], np.int64)
     alias = np.empty(VOCAB, np.uint64)
     fill_alias_table(np.full(VOCAB, 1 / VOCAB), alias)
-    shape = {"dim": 20, "window": 3, "num_negatives": 5, "longest": VOCAB}
-    text = (ids, offsets, EVERY_OCCURRENCE, alias, 3, True, 5, np.float32(0.05), np.uint64(1))
+    # A single negative is each window's own in both.
+    shape = {"dim": 20, "window": 3, "num_negatives": 1, "longest": VOCAB}
+    text = (ids, offsets, EVERY_OCCURRENCE, alias, 3, False, 1, np.float32(0.05), np.uint64(1))
     scratch, alone = SubwordScratch.allocate(**shape, most_parts=1), parts_of([[word] for word in range(VOCAB)])
     result = train_fasttext(rows, out, *text, scratch, alone, False)
     assert result == pytest.approx(train_skipgram(plain_rows, plain_out, *text, Scratch.allocate(**shape)))
