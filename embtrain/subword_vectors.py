@@ -54,11 +54,11 @@ class Subwords:
     """What n-grams have n of: characters, or the letters of Korean syllables."""
 
     def of(self, words: Sequence[str]) -> pa.ListArray:
-        """Return the buckets of each word's n-grams; halves of surrogate pairs, which no text has, are left out."""
+        """Return the buckets of each word's n-grams. Bytes that are no UTF-8 can be had by ``surrogateescape``."""
         try:
             spelled = pa.array(words, pa.string())
         except UnicodeEncodeError:
-            spelled = pa.array([word.encode(errors="ignore").decode() for word in words], pa.string())
+            spelled = pa.array([_as_bytes(word) for word in words], pa.binary()).view(pa.string())
         # Nothing is not to be made of its two marks; the end of a line has no n-grams.
         spelled = pc.if_else(pc.equal(spelled, ""), "</s>", spelled)
         return subword_buckets(spelled, min_n=self.min_n, max_n=self.max_n, buckets=self.buckets, units=self.units)
@@ -139,13 +139,17 @@ class SubwordVectors(Vectors):
     def _unit_rows(self, words: Sequence[str]) -> Floats:
         return scaled_to_length_one(self._rows(words))
 
+    def ngram_sums(self, words: Sequence[str]) -> tuple[Floats, Floats]:
+        """Return the sums of the rows of each word's n-grams, ``(N, D)``, and how many there are, ``(N,)`` float32."""
+        rows, of_word, num_parts = self._parts(words)
+        return _sums(self.bucket_rows, rows, of_word, len(words)), num_parts
+
     def _vectors_of_seen(self, words: Sequence[str]) -> Floats:
         """Return the mean of each word's own row and those of its n-grams, ``(V, D)``."""
         vectors = np.empty(self.word_rows.shape, np.float32)
         for start in range(0, len(words), _WORDS_AT_A_TIME):
             some = slice(start, start + _WORDS_AT_A_TIME)
-            rows, of_word, num_parts = self._parts(words[some])
-            sums = _sums(self.bucket_rows, rows, of_word, len(num_parts))
+            sums, num_parts = self.ngram_sums(words[some])
             vectors[some] = (sums + self.word_rows[some]) / (num_parts[:, None] + np.float32(1))
         return vectors
 
@@ -181,6 +185,14 @@ class SubwordVectors(Vectors):
         lengths = f"{self.subwords.min_n} to {self.subwords.max_n}"
         letters = "jamo" if self.subwords.units == "jamo" else "characters"
         return unknown_word(word, self.index_to_key, parts=f"n-grams of {lengths} {letters}")
+
+
+def _as_bytes(word: str) -> bytes:
+    """Return the bytes that a word stands for; halves of surrogate pairs that stand for none are left out."""
+    try:
+        return word.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return word.encode(errors="ignore")
 
 
 def _as_rows(rows: Rows | ArrayLike) -> Rows:

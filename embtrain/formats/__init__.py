@@ -1,16 +1,17 @@
 """Files of vectors: other tools' formats, and our own.
 
-=================== ======================= ============= =====================================
-Format              Of                      Keeps counts  Words may hold blanks
-=================== ======================= ============= =====================================
-``word2vec``        word2vec, gensim        no            no
-``word2vec-binary`` word2vec, gensim        no            no
-``glove``           Stanford's GloVe        no            no
-``parquet``         anything with Parquet   yes           yes
-``safetensors``     embtrain: a folder      yes           yes
-=================== ======================= ============= =====================================
+=================== ========================== ======= ============= ======================
+Format              Of                         N-grams Keeps counts  Words may hold blanks
+=================== ========================== ======= ============= ======================
+``word2vec``        word2vec, gensim, fastText no      no            no
+``word2vec-binary`` word2vec, gensim           no      no            no
+``glove``           Stanford's GloVe           no      no            no
+``fasttext``        fastText, gensim           yes     yes           yes
+``parquet``         anything with Parquet      no      yes           yes
+``safetensors``     embtrain: a folder         yes     yes           yes
+=================== ========================== ======= ============= ======================
 
-All keep float32 exactly. The first three may be compressed: ``.gz`` when written, told by content when read.
+All keep float32 exactly. The first four may be compressed: ``.gz`` when written, told by content when read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from embtrain.errors import FormatError
-from embtrain.formats import glove, parquet, safetensors_folder, word2vec_binary, word2vec_text
+from embtrain.formats import fasttext, glove, parquet, safetensors_folder, word2vec_binary, word2vec_text
 from embtrain.formats.detection import detect
 from embtrain.vectors import Vectors
 
@@ -36,6 +37,7 @@ FORMATS: dict[str, _Format] = {
     "word2vec": word2vec_text,
     "word2vec-binary": word2vec_binary,
     "glove": glove,
+    "fasttext": fasttext,
     "parquet": parquet,
     "safetensors": safetensors_folder,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from embtrain.formats.fasttext.layout import is_model
 from embtrain.formats.files import reading
 from embtrain.formats.header import parse_header
 from embtrain.formats.safetensors_folder import TENSOR
@@ -28,6 +29,8 @@ def detect(path: Path) -> str | None:
         start = file.read(_LOOKED_AT)
     if start.startswith(_PARQUET_MAGIC):
         return "parquet"
+    if is_model(start):
+        return "fasttext"
     first, _, rest = start.partition(b"\n")
     if parse_header(first):
         return "word2vec" if _is_word_and_numbers(rest.partition(b"\n")[0]) else "word2vec-binary"

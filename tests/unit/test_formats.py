@@ -168,7 +168,7 @@ def test_a_damaged_file_is_refused_in_one_sentence_that_names_it(tmp_path, name,
 @pytest.mark.parametrize("content", [b"", b"plain text\n", b"\0\1\2\3", b"\n\n"])
 def test_a_file_in_no_known_format_is_refused_with_the_names_of_all(tmp_path, content):
     (tmp_path / "strange").write_bytes(content)
-    with pytest.raises(FormatError, match="word2vec, word2vec-binary, glove, parquet, safetensors"):
+    with pytest.raises(FormatError, match="word2vec, word2vec-binary, glove, fasttext, parquet, safetensors"):
         formats.read(tmp_path / "strange")
 
 
