@@ -4,7 +4,7 @@ Files such as word2vec's questions-words.txt hold a line ``: section`` before ea
 and four words a question. 3CosAdd (Mikolov et al., 2013c) answers with the word whose unit vector has the
 largest scalar product with b - a + c, the question's own words left out.
 
-Shapes: B questions in a batch, R most frequent words, D numbers per vector.
+Shapes: B questions in a batch, R words known, D numbers per vector.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embtrain.errors import FormatError
-from embtrain.evaluation.sets import ids_by_upper_case, numbered_lines
+from embtrain.evaluation.sets import KnownWords, ids_by_upper_case, look_up, numbered_lines
 from embtrain.vectors import Vectors
 
 Question = tuple[str, str, str, str]
@@ -38,6 +38,8 @@ class Tally:
     used: int
     """Questions of which all four words are known; the others are skipped."""
     questions: int
+    unseen: int = 0
+    """Used questions with a word that is not in the vocabulary, and has a vector by its n-grams."""
 
     @property
     def accuracy(self) -> float | None:
@@ -82,25 +84,25 @@ def evaluate_analogies(vectors: Vectors, path: str | Path, restrict_vocabulary: 
         vectors: what to measure.
         path: the file.
         restrict_vocabulary: words are known, and answers sought, among so many most frequent words. Case
-            does not matter: answers that differ from the expected word in case alone are right.
+            does not matter: answers that differ from the expected word in case alone are right. Where vectors have
+            n-grams, the three words asked about need not be among them.
 
     Raises:
         FormatError: if the file cannot be read, a line is neither question nor section, or there is no question.
     """
-    ids = ids_by_upper_case(vectors, restrict_vocabulary)
-    unit = vectors.unit[:restrict_vocabulary]
+    sections = read_questions(path)
+    asked = {word for questions in sections.values() for question in questions for word in question}
+    words = look_up(vectors, asked, restrict_vocabulary)
     # Words that differ in case alone share one id, their most frequent form's.
-    form = np.array([ids[word.upper()] for word in vectors.index_to_key[:restrict_vocabulary]])
-    sections = []
-    for name, questions in read_questions(path).items():
-        known = [[ids[word] for word in words] for words in questions if all(word in ids for word in words)]
-        correct = _count_correct(unit, form, np.array(known, dtype=np.int64).reshape(-1, 4))
-        sections.append(Tally(name, correct, len(known), len(questions)))
-    return AnalogyResult(Path(path).stem, sections)
+    forms = ids_by_upper_case(vectors, restrict_vocabulary)
+    frequent = [forms[word.upper()] for word in vectors.index_to_key[:restrict_vocabulary]]
+    form = np.array([*frequent, *range(len(frequent), len(words.unit))])
+    tallies = [_tally(name, questions, words, form) for name, questions in sections.items()]
+    return AnalogyResult(Path(path).stem, tallies)
 
 
 def read_questions(path: str | Path) -> dict[str, list[Question]]:
-    """Read questions, upper-cased, by section; sections without a question are left out.
+    """Read questions by section; sections without a question are left out.
 
     Raises:
         FormatError: naming the first line that is neither section nor question.
@@ -111,7 +113,7 @@ def read_questions(path: str | Path) -> dict[str, list[Question]]:
         if line.startswith(":"):
             questions = sections.setdefault(line.lstrip(": ").strip(), [])
             continue
-        words = line.upper().split()
+        words = line.split()
         if len(words) != 4 or questions is None:  # noqa: PLR2004 -- a is to b as c to d
             wanted = "a line ': section'" if questions is None else "four words"
             raise FormatError(f"{path}, line {number}: expected {wanted}, found {line.strip()!r}")
@@ -121,13 +123,27 @@ def read_questions(path: str | Path) -> dict[str, list[Question]]:
     return {name: questions for name, questions in sections.items() if questions}
 
 
-def _count_correct(unit: NDArray[np.float32], form: Ids, questions: Ids) -> int:
-    """Count right answers to questions ``(B, 4)``, given as ids of forms, among the rows of ``unit`` ``(R, D)``."""
+def _tally(name: str, questions: list[Question], words: KnownWords, form: Ids) -> Tally:
+    """Answer the questions of a section of which all words are known, and the answer is a frequent one."""
+    used = [
+        question
+        for question in questions
+        if all(word in words.ids for word in question) and words.ids[question[3]] < words.num_frequent
+    ]
+    rows = np.array([[words.ids[word] for word in question] for question in used], dtype=np.int64).reshape(-1, 4)
+    unseen = sum(not words.unseen.isdisjoint(question) for question in used)
+    return Tally(name, _count_correct(words, form, rows), len(used), len(questions), unseen)
+
+
+def _count_correct(words: KnownWords, form: Ids, questions: Ids) -> int:
+    """Count right answers to questions ``(B, 4)``, given as ids of forms, among the frequent of the R words known."""
+    unit = words.unit
     at_a_time = max(1, _SCORES_AT_A_TIME // len(unit))
     correct = 0
     for start in range(0, len(questions), at_a_time):
         a, b, c, expected = questions[start : start + at_a_time].T
         scores = (unit[b] - unit[a] + unit[c]) @ unit.T
+        scores[:, words.num_frequent :] = -np.inf
         asked = np.stack([a, b, c], axis=1)
         right = form[_best_but(scores, form, asked)] == expected
         correct += int(np.count_nonzero(right & (asked != expected[:, None]).all(axis=1)))
@@ -157,4 +173,5 @@ def _sum(name: str, tallies: list[Tally]) -> Tally:
         correct=sum(tally.correct for tally in tallies),
         used=sum(tally.used for tally in tallies),
         questions=sum(tally.questions for tally in tallies),
+        unseen=sum(tally.unseen for tally in tallies),
     )

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from embtrain.errors import FormatError
-from embtrain.evaluation.sets import ids_by_upper_case, numbered_lines
+from embtrain.evaluation.sets import KnownWords, look_up, numbered_lines
 from embtrain.vectors import Vectors
 
 Pair = tuple[str, str, float]
@@ -31,6 +31,8 @@ class SimilarityResult:
     """Pairs of which both words are known; the others are skipped."""
     pairs: int
     """Pairs in the file."""
+    unseen: int = 0
+    """Used pairs with a word that is not in the vocabulary, and has a vector by its n-grams."""
 
     @property
     def coverage(self) -> float:
@@ -44,19 +46,21 @@ def evaluate_similarity(vectors: Vectors, path: str | Path, restrict_vocabulary:
     Args:
         vectors: what to measure.
         path: the file.
-        restrict_vocabulary: a word counts as known among so many most frequent words, in any case.
+        restrict_vocabulary: a word counts as known among so many most frequent words, in any case; where vectors have
+            n-grams, wherever it has a vector.
 
     Raises:
         FormatError: if the file cannot be read, a line is not a pair with a score, or there is none.
     """
     pairs = read_pairs(path)
-    ids = ids_by_upper_case(vectors, restrict_vocabulary)
-    known = [(ids[a], ids[b], score) for a, b, score in pairs if a in ids and b in ids]
-    return SimilarityResult(Path(path).stem, _spearman(vectors, known), len(known), len(pairs))
+    words = look_up(vectors, {word for a, b, _ in pairs for word in (a, b)}, restrict_vocabulary)
+    used = [(a, b, score) for a, b, score in pairs if a in words.ids and b in words.ids]
+    unseen = sum(not words.unseen.isdisjoint(pair[:2]) for pair in used)
+    return SimilarityResult(Path(path).stem, _spearman(words, used), len(used), len(pairs), unseen)
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
-    """Read word pairs, upper-cased, with their scores.
+    """Read word pairs with their scores.
 
     Raises:
         FormatError: naming the first line that is no pair.
@@ -85,14 +89,16 @@ def _parse(line: str) -> Pair | None:
         score = float(fields[2])
     except ValueError:
         return None
-    return (fields[0].upper(), fields[1].upper(), score) if math.isfinite(score) else None
+    return (fields[0], fields[1], score) if math.isfinite(score) else None
 
 
-def _spearman(vectors: Vectors, known: list[tuple[int, int, float]]) -> float | None:
-    if not known:
+def _spearman(words: KnownWords, pairs: list[Pair]) -> float | None:
+    if not pairs:
         return None
-    first, second, scores = (np.array(column) for column in zip(*known, strict=True))
-    cosines = np.einsum("nd,nd->n", vectors.unit[first], vectors.unit[second])
+    first = words.unit[[words.ids[word] for word, _, _ in pairs]]
+    second = words.unit[[words.ids[word] for _, word, _ in pairs]]
+    scores = np.array([score for _, _, score in pairs])
+    cosines = np.einsum("nd,nd->n", first, second)
     if np.ptp(cosines) == 0 or np.ptp(scores) == 0:
         return None
     return float(spearmanr(scores, cosines).statistic)

@@ -50,6 +50,7 @@ class Evaluation:
                     "spearman": pairs.spearman,
                     "coverage": pairs.coverage,
                     "used": pairs.used,
+                    "unseen": pairs.unseen,
                     "pairs": pairs.pairs,
                 }
                 for pairs in self.similarity
@@ -67,10 +68,14 @@ class Evaluation:
         return json.dumps(values, ensure_ascii=False, indent=1)
 
     def __str__(self) -> str:
-        rows = [(pairs.name, "Spearman", pairs.spearman, pairs.used, pairs.pairs) for pairs in self.similarity]
+        rows = [
+            (pairs.name, "Spearman", pairs.spearman, _basis(pairs.used, pairs.pairs, pairs.unseen))
+            for pairs in self.similarity
+        ]
         for questions in self.analogy:
             for label, tally in _outline(questions):
-                rows.append((label, "accuracy", tally.accuracy, tally.used, tally.questions))
+                basis = _basis(tally.used, tally.questions, tally.unseen)
+                rows.append((label, "accuracy", tally.accuracy, basis))
         return _table(rows)
 
 
@@ -102,6 +107,7 @@ def _tally_values(tally: Tally) -> dict[str, str | float | None]:
         "coverage": tally.coverage,
         "correct": tally.correct,
         "used": tally.used,
+        "unseen": tally.unseen,
         "questions": tally.questions,
     }
 
@@ -116,10 +122,15 @@ def _outline(questions: AnalogyResult) -> Iterator[tuple[str, Tally]]:
         yield from ((f"    {section.name}", section) for section in questions.sections_by_half[half.name])
 
 
-def _table(rows: Sequence[tuple[str, str, float | None, int, int]]) -> str:
+def _basis(used: int, total: int, unseen: int) -> str:
+    """Say on how many entries a figure stands."""
+    return f"on {used} of {total}" + (f", {unseen} with words never seen" if unseen else "")
+
+
+def _table(rows: Sequence[tuple[str, str, float | None, str]]) -> str:
     width = max([len(label) for label, *_ in rows], default=0)
     lines = []
-    for label, measure, value, used, total in rows:
+    for label, measure, value, basis in rows:
         points = "    -" if value is None else f"{100 * value:5.1f}"
-        lines.append(f"{label:{width}}  {measure:8}  {points}  on {used} of {total}")
+        lines.append(f"{label:{width}}  {measure:8}  {points}  {basis}")
     return "\n".join(lines)

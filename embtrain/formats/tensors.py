@@ -46,7 +46,7 @@ def pack(vectors: Vectors, precision: Precision) -> Tensors:
         return _PACK[precision]("vectors", vectors.matrix)
     packed = _PACK[precision]("words", vectors.word_rows) | _PACK[precision]("buckets", vectors.bucket_rows)
     if vectors.output_rows is not None and precision == "full":
-        packed["output"] = vectors.output_rows
+        packed |= _as_they_are("output", vectors.output_rows)
     return {**packed, "bucket_ids": vectors.bucket_ids}
 
 

@@ -130,7 +130,7 @@ def test_evaluate_reports_a_rank_correlation_and_coverage(compass, tmp_path, cap
     pairs.write_text("east\tnortheast\t9\neast\tnorth\t5\neast\twest\t1\neast\tmoon\t1\n", encoding="utf-8")
     assert main(["evaluate", compass, "--similarity", str(pairs), "--json"]) == 0
     [measured] = json.loads(capsys.readouterr().out)["similarity"]
-    assert measured == {"name": "pairs", "spearman": 1, "coverage": 0.75, "used": 3, "pairs": 4}
+    assert measured == {"name": "pairs", "spearman": 1, "coverage": 0.75, "used": 3, "unseen": 0, "pairs": 4}
 
 
 def test_evaluate_wants_a_file(compass, capsys):

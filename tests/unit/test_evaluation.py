@@ -14,6 +14,7 @@ from embtrain.errors import FormatError
 from embtrain.evaluation import evaluate
 from embtrain.evaluation.analogy import evaluate_analogies
 from embtrain.evaluation.similarity import evaluate_similarity
+from embtrain.subword_vectors import Subwords, SubwordVectors
 from embtrain.vectors import Vectors
 
 SHARED = Path(os.environ.get("EMBTRAIN_DATA", "../shared/data")) / "eval" / "en"
@@ -214,3 +215,54 @@ def test_two_files_of_one_name_are_refused(square):
     settings = EvaluateSettings(similarity=["en/pairs.txt", "ko/pairs.txt"])
     with pytest.raises(FormatError, match="2 evaluation files are named 'pairs'"):
         evaluate(square, settings)
+
+
+@pytest.fixture
+def grid():
+    """The corners of ``square``, each with an n-gram of its own that points the same way."""
+    words, rows = ["aa", "bb", "cc", "dd"], np.array([[1, 1, 0.1], [1, 2, 0.1], [2, 1, 0.1], [2, 2, 0.1]])
+    subwords = Subwords(min_n=3, max_n=3, buckets=10_000)
+    buckets = np.array([found[0] for found in subwords.of(words).to_pylist()])
+    order = np.argsort(buckets)
+    return SubwordVectors(
+        words,
+        word_rows=rows,
+        bucket_ids=buckets[order],
+        bucket_rows=rows[order],
+        subwords=subwords,
+        counts=[4, 3, 2, 1],
+    )
+
+
+def test_words_never_seen_take_part_by_their_ngrams_and_are_counted(grid, tmp_path):
+    found = evaluate_similarity(grid, written(tmp_path, "aa\tdd\t9\nAAx\tbb\t8\nbbx\tCCx\t2\nzz\taa\t1\n"))
+    assert (found.used, found.unseen, found.pairs) == (3, 2, 4)
+    assert found.spearman == pytest.approx(1)
+
+
+def test_an_analogy_may_ask_about_words_never_seen_but_not_for_them(grid, tmp_path):
+    asked = ": x\naax bb cc dd\naa bb cc dd\naa bb cc ddx\naa zz cc dd\n"
+    [section] = evaluate_analogies(grid, written(tmp_path, asked)).sections
+    assert (section.correct, section.used, section.unseen, section.questions) == (2, 2, 1, 4)
+
+
+def test_seen_words_beyond_the_most_frequent_have_vectors_where_there_are_ngrams(grid, tmp_path):
+    found = evaluate_similarity(grid, written(tmp_path, "aa\tbb\t9\naa\tdd\t8\n"), restrict_vocabulary=2)
+    assert (found.used, found.unseen) == (2, 0)
+
+
+def test_unseen_words_keep_their_case_where_the_vocabulary_has_cases(grid, tmp_path):
+    cased = SubwordVectors(
+        ["Aa", *grid.index_to_key[1:]],
+        word_rows=grid.word_rows,
+        bucket_ids=grid.bucket_ids,
+        bucket_rows=grid.bucket_rows,
+        subwords=grid.subwords,
+    )
+    found = evaluate_similarity(cased, written(tmp_path, "aax\tbb\t9\nAAX\tbb\t9\n"))
+    assert found.used == 1
+
+
+def test_the_table_says_how_many_entries_have_words_never_seen(grid, tmp_path):
+    pairs = written(tmp_path, "aa\tbb\t9\naax\tcc\t8\n", "pairs.txt")
+    assert str(evaluate(grid, EvaluateSettings(similarity=[str(pairs)]))).endswith("on 2 of 2, 1 with words never seen")

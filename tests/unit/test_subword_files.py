@@ -23,7 +23,7 @@ def vectors():
         bucket_ids=np.arange(0, 1000, 2),
         bucket_rows=RANDOM.standard_normal((500, 5), np.float32),
         subwords=Subwords(min_n=2, max_n=4, buckets=1000, units="jamo"),
-        output_rows=RANDOM.standard_normal((2, 5), np.float32),
+        output_rows=RANDOM.standard_normal((2, 8), np.float32)[:, :5],
         counts=[7, 5],
     )
 
