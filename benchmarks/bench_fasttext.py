@@ -31,7 +31,6 @@ from word2vec_contest import (
     THREADS,
     WINDOW,
     mean_quality,
-    prepare,
     prepare_text,
     quality_of,
     timed_training,
@@ -56,7 +55,8 @@ def main() -> None:
     options = harness.arguments(str(__doc__).splitlines()[0], rounds=1)
     for package in ("fasttext", "gensim"):
         harness.require(package)
-    snapshot, without = harness.in_fresh_process(prepare), harness.in_fresh_process(prepare_unseen)
+    snapshot = harness.in_fresh_process(prepare, "enwiki-fasttext", harness.data_file(CORPUS))
+    without = harness.in_fresh_process(prepare, "enwiki-unseen", text_without())
     entries: dict[str, list[Entry]] = {"Facebook": [], "gensim, one epoch": [], "embtrain": []}
     for seed in range(1, options.rounds + 1):
         for side, latest in (
@@ -82,6 +82,11 @@ def main() -> None:
     peer_name = f"{faster}; quality: Facebook's fastText"
     unit = "corpus words/s"
     harness.finish(harness.Result("fasttext", unit, ours, speeds[faster], peer_name, ours / speeds[faster], quality))
+
+
+def prepare(name: str, text: Path) -> str:
+    """Return the snapshot of a text, with n-grams and with the negatives of Facebook's program."""
+    return prepare_text(name, text, tables=["subwords"], unigram={"negative_exponent": 0.5})
 
 
 def describe(entry: Entry) -> str:
@@ -182,11 +187,6 @@ def text_without() -> Path:
         harness.WORK.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(kept) + "\n", encoding="ascii")
     return path
-
-
-def prepare_unseen() -> str:
-    """Return the snapshot of that text."""
-    return prepare_text("enwiki-unseen", text_without())
 
 
 def unseen_by_embtrain(snapshot: str) -> dict[str, float]:

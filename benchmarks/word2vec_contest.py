@@ -64,23 +64,27 @@ def contest(
 
 
 def prepare() -> str:
-    """Return the snapshot of the corpus, with n-grams; Spark makes it the first time."""
+    """Return the snapshot of the corpus; Spark makes it the first time."""
     return prepare_text("enwiki-100m", harness.data_file(CORPUS))
 
 
-def prepare_text(name: str, text: Path) -> str:
+def prepare_text(name: str, text: Path, **sections: Any) -> str:
     """Return the snapshot of a text that is tokenised already; Spark makes it the first time."""
-    from embtrain.config import CorpusSettings, Settings
-    from pipelines.prepare import prepare as prepare_snapshot
+    from embtrain.config import Settings
+
+    # All sentences are for training, and none is dropped as a duplicate: the peers get just the same.
+    corpus = {"paths": [str(text)], "tokenizer": "whitespace", "held_out": 0, "deduplicate": False}
+    return prepare_snapshot(Settings(name=name, snapshot=str(harness.WORK / name), corpus=corpus, **sections))
+
+
+def prepare_snapshot(settings: Any) -> str:
+    """Make the tables that are not there yet; return where they are."""
+    from pipelines.prepare import prepare
     from pipelines.session import spark_session
 
-    location = str(harness.WORK / name)
-    # All sentences are for training, and none is dropped as a duplicate: the peers get just the same.
-    corpus = CorpusSettings(paths=[str(text)], tokenizer="whitespace", held_out=0, deduplicate=False)
-    settings = Settings(name=name, snapshot=location, corpus=corpus, tables=["subwords"])
     with spark_session(settings.spark, app="benchmark") as spark:
-        prepare_snapshot(spark, settings)
-    return location
+        prepare(spark, settings)
+    return str(settings.snapshot_location)
 
 
 @dataclass(frozen=True)

@@ -92,3 +92,31 @@ def test_words_without_ngrams_learn_as_in_skipgram():
     assert result == pytest.approx(train_skipgram(plain_rows, plain_out, *text, Scratch.allocate(**shape)))
     np.testing.assert_allclose(rows, plain_rows, atol=1e-6)
     np.testing.assert_allclose(out, plain_out, atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ["skipgram", "cbow"])
+def test_rows_move_as_in_facebooks_program(tmp_path, architecture):
+    """With two words and a window of one nothing is drawn there: the only negative is the other word."""
+    fasttext = pytest.importorskip("fasttext", reason="Facebook's fastText is the peer: pip install fasttext")
+    line, passes, rate = ["playing", "bananas", "bananas", "playing", "bananas"] * 2, 31, 0.05
+    text = tmp_path / "text.txt"
+    text.write_text(" ".join(line))
+    # So many buckets that its matrix is in fresh memory: all but a tenth of it is left as it is found there.
+    options = {"dim": 5, "ws": 1, "neg": 1, "minCount": 1, "t": 1, "bucket": 2_000_000, "lr": rate, "thread": 1}
+    start = fasttext.train_unsupervised(str(text), model=architecture, epoch=0, verbose=0, **options)
+    # Until so many tokens are done the rate is not lowered, and it does not stop before.
+    options["lrUpdateRate"] = len(line) * passes - 1
+    end = fasttext.train_unsupervised(str(text), model=architecture, epoch=1, verbose=0, **options)
+
+    words = end.get_words()
+    ids = [words.index(word) for word in line]
+    windows = [([i for i in (p - 1, p + 1) if 0 <= i < len(ids)], [1 - center]) for p, center in enumerate(ids)]
+    rows, out = start.get_input_matrix().astype(np.float64), np.zeros((2, 5))
+    parts = [end.get_subwords(word)[1] for word in words]
+    reference_fasttext.train_fasttext(rows, out, [(ids, windows)] * passes, parts, 1, rate, cbow=architecture == "cbow")
+    # Its sigmoid comes from a table; and it takes the pairs of a window one after the other.
+    expected = end.get_output_matrix()
+    np.testing.assert_allclose(out, expected, atol=0.03 * np.abs(expected).max())
+    used = np.unique(np.concatenate(parts))
+    before, after = start.get_input_matrix()[used], end.get_input_matrix()[used]
+    np.testing.assert_allclose(rows[used] - before, after - before, atol=0.03 * np.abs(after - before).max())
