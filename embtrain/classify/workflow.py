@@ -89,7 +89,7 @@ class Task:
         }
         self._inputs: dict[str, tuple[Input, dict[str, npt.NDArray[Any]]]] = {}
         for name, model in models.items():
-            _compare_rules(name, model, settings)
+            compare_rules(name, model, settings)
 
     def train(self, text: str, seed: int, observe: Callable[[Epoch], None]) -> Trained:
         """Train a classifier, and test it.
@@ -137,7 +137,7 @@ def _load_models(settings: Settings) -> dict[str, Vectors | ContextualVectors]:
     return {name: load(name) for name in names}
 
 
-def _compare_rules(name: str, model: Vectors | ContextualVectors, settings: Settings) -> None:
+def compare_rules(name: str, model: Vectors | ContextualVectors, settings: Settings) -> None:
     """Warn where an ELMo was trained on text that was taken apart otherwise; word vectors do not tell."""
     rules = getattr(model, "text_rules", None)
     assert settings.corpus is not None

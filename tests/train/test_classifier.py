@@ -7,14 +7,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from embtrain.classify.classifier import Classifier, network_of
-from embtrain.classify.inputs import WordInput
+from embtrain.classify.inputs import ElmoInput, WordInput
 from embtrain.classify.learning import Part, batches, learn, scores_of
 from embtrain.classify.network import BiLstmEncoder, MeanEncoder
 from embtrain.classify.scores import Comparison, Scores
 from embtrain.classify.tokens import Features, Tokens
 from embtrain.classify.words import Words
-from embtrain.config import ClassifySettings
+from embtrain.classify.workflow import compare_rules
+from embtrain.config import ClassifySettings, ElmoArchitecture, Settings
+from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import FormatError
+from embtrain.models.elmo.bilm import BiLM
 from embtrain.text import TextRules
 from embtrain.vectors import Vectors
 
@@ -198,3 +201,53 @@ def test_a_comparison_shows_means_over_seeds():
     assert table.splitlines()[0].split() == ["input", "accuracy", "F1", "ham", "F1", "spam"]
     assert table.splitlines()[1].split() == ["random", "75.00", "(50.00", "-", "100.00)", "83.33", "50.00"]
     assert table.splitlines()[2].split()[:5] == ["elmo", "+", "glove", "100.00", "(100.00"]
+
+
+@pytest.fixture(scope="module")
+def contextual():
+    torch.manual_seed(0)
+    sizes = ElmoArchitecture(char_dim=3, filters=[(1, 2), (3, 4)], projection_dim=4, cell_dim=6)
+    return ContextualVectors(BiLM(sizes), text_rules=RULES)
+
+
+def test_an_elmos_features_are_all_layers_of_each_texts_own_tokens(contextual):
+    found = ElmoInput(contextual).features(tokens_of("a b", "", "b a c"))
+    assert found.shape == (5, 3, 8)
+    for text, rows in (("a b", found[:2]), ("b a c", found[2:])):
+        [layers] = contextual.layers([text.split()])
+        assert rows == pytest.approx(layers.swapaxes(0, 1), abs=1e-6)
+    assert ElmoInput(contextual).features(tokens_of("")).shape == (0, 3, 8)
+
+
+def test_an_elmo_is_mixed_by_weights_that_learn_and_stays_as_it_is(contextual):
+    before = [weight.clone() for weight in contextual.bilm.parameters()]
+    source = ElmoInput(contextual)
+    taught_by_elmo = taught(["a b", "b a", "c", "a"] * 4, [0, 1, 1, 0] * 4, source, epochs=3, learning_rate=0.01)
+    mixing = taught_by_elmo.network.inputs[0].representation
+    assert mixing.weights.sum().item() == pytest.approx(1)
+    assert mixing.gamma.item() != 1
+    assert all(map(torch.equal, before, contextual.bilm.parameters()))
+
+
+def test_a_saved_classifier_by_elmo_and_words_answers_as_before(tmp_path, contextual):
+    words = WordInput.of_vectors(VECTORS, pa.array([], pa.string()), max_words=3, frozen=True)
+    sources = [ElmoInput(contextual), words]
+    settings = ClassifySettings(encoder="mean")
+    network = network_of(sources, num_classes=2, settings=settings)
+    before = Classifier(["0", "1"], RULES, settings, sources, network)
+    before.save(tmp_path / "classifier")
+    asked = ["a b 카", "", "c never seen"]
+    after = Classifier.load(tmp_path / "classifier").probabilities(asked)
+    assert after == pytest.approx(before.probabilities(asked), abs=1e-6)
+
+
+def test_rules_other_than_those_of_an_elmos_training_are_told(contextual, caplog):
+    settings = Settings(name="spam", corpus={"paths": ["x"], "tokenizer": "whitespace", "digits": "zero"})
+    compare_rules("models:/elmo@champion", contextual, settings)
+    [warning] = caplog.messages
+    assert (
+        "models:/elmo@champion was trained with corpus.lowercase False, here True; corpus.digits keep, here zero"
+        in warning
+    )
+    compare_rules("glove.txt", VECTORS, settings)
+    assert len(caplog.messages) == 1
