@@ -240,6 +240,8 @@ def classify(conf: str, overrides: Sequence[str], as_json: bool) -> None:
     """
     from embtrain.classify.workflow import classify as train_classifiers
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SetupError("torchrun starts only `train`; a classifier is trained by one process")
     found = train_classifiers(_settings(conf, overrides))
     click.echo(found.to_json() if as_json else f"{found}\n{found.version}")
 

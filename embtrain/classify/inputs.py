@@ -107,8 +107,9 @@ class ElmoInput:
             return np.zeros(shape, np.float32)
         with tempfile.TemporaryFile() as file:
             layers: Floats = np.memmap(file, np.float32, "w+", shape=shape)
-        for first in range(0, len(tokens), _TEXTS_AT_A_TIME):
-            last = min(first + _TEXTS_AT_A_TIME, len(tokens))
+        num_texts = len(tokens.offsets) - 1
+        for first in range(0, num_texts, _TEXTS_AT_A_TIME):
+            last = min(first + _TEXTS_AT_A_TIME, num_texts)
             found = self.model.layers(tokens.sentences(first, last))
             layers[tokens.offsets[first] : tokens.offsets[last]] = np.concatenate(found, axis=1).swapaxes(0, 1)
         return layers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from torch.nn import functional
 from embtrain.classifier_settings import ClassifySettings
 from embtrain.classify.network import Network
 from embtrain.classify.tokens import Features
+from embtrain.errors import ConfigError
 
 # Batches whose texts are put together by length, so that little is padded.
 _BATCHES_SORTED_TOGETHER = 16
@@ -51,6 +53,9 @@ def learn(
         settings: of Adam, and of the number of passes.
         seed: of the order of texts, and of dropout.
         observe: called after each pass.
+
+    Raises:
+        ConfigError: if a loss is not finite, by steps that are too long.
     """
     torch.manual_seed(seed)
     order = np.random.default_rng(seed)
@@ -61,6 +66,8 @@ def learn(
         train_loss = _pass(network, train, optimizer, batches(train.features, settings.batch_size, order))
         scores = scores_of(network, dev.features)
         epoch = Epoch(number, train_loss, _loss(scores, dev.labels), float((scores.argmax(1) == dev.labels).mean()))
+        if not math.isfinite(epoch.train_loss + epoch.dev_loss):
+            raise ConfigError(f"the loss of pass {number} is not finite; lower classify.learning_rate")
         observe(epoch)
         if best is None or epoch.dev_loss < best.dev_loss:
             best, kept = epoch, [parameter.detach().clone() for parameter in trained]

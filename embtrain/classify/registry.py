@@ -17,7 +17,7 @@ from embtrain.registry import Servable, register_servable
 LOGGED_MODEL = "classifier"
 """A run's classifier is ``runs:/RUN_ID/classifier``."""
 
-_REQUIREMENTS = ("h5py", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
+_REQUIREMENTS = ("h5py", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "rapidfuzz", "safetensors", "torch")
 
 # Between the probabilities of one process and another, whose sums may come in another order.
 _TOLERANCE = 1e-4

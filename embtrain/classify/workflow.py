@@ -125,6 +125,11 @@ class Task:
             if model is None:
                 source = WordInput.random(own, settings.dim)
             elif isinstance(model, ContextualVectors):
+                log.info(
+                    "computing the layers of %s for %d tokens",
+                    name,
+                    sum(len(tokens.flat) for tokens in self._tokens.values()),
+                )
                 source = ElmoInput(model)
             else:
                 source = WordInput.of_vectors(model, own, max_words=settings.max_words, frozen=settings.frozen)

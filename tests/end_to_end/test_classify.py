@@ -1,6 +1,9 @@
 """From a table to a served classifier, by the command that a user types and a real MLflow."""
 
 import json
+import os
+import subprocess
+import sys
 
 import mlflow
 import numpy as np
@@ -65,6 +68,22 @@ def test_the_registered_classifier_gives_labels_and_probabilities(compared):
     for label, probabilities in zip(found["label"], found["probabilities"], strict=True):
         assert max(probabilities, key=probabilities.get) == label
         assert sum(probabilities.values()) == pytest.approx(1)
+
+
+def test_a_version_loads_without_spark_a_gpu_or_embtrain_installed(compared, tmp_path):
+    program = """
+import sys
+sys.modules |= dict.fromkeys(["pyspark", "numba", "scipy", "sklearn", "gensim"])
+import mlflow
+model = mlflow.pyfunc.load_model("models:/spam@champion")
+import embtrain
+print(embtrain.__file__, model.predict({"text": ["a prize !", "home"]})["label"].tolist())
+"""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ""}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.rstrip().endswith("/artifacts/code/embtrain/__init__.py ['spam', 'ham']"), ran.stderr
 
 
 def test_a_table_without_the_column_is_answered_by_a_sentence(compared):

@@ -16,7 +16,7 @@ from embtrain.classify.words import Words
 from embtrain.classify.workflow import compare_rules
 from embtrain.config import ClassifySettings, ElmoArchitecture, Settings
 from embtrain.contextual_vectors import ContextualVectors
-from embtrain.errors import FormatError
+from embtrain.errors import ConfigError, FormatError
 from embtrain.models.elmo.bilm import BiLM
 from embtrain.text import TextRules
 from embtrain.vectors import Vectors
@@ -147,6 +147,13 @@ def test_learning_stops_when_the_dev_loss_rises_and_keeps_the_best_pass():
     assert len(seen) == best.number + 3 < 50
     kept = scores_of(network, dev.features)
     assert -kept[np.arange(4), dev.labels].mean() == pytest.approx(best.dev_loss)
+
+
+def test_steps_too_long_are_told():
+    source = WordInput.random(pa.array(["a", "b"]), 4)
+    source_of_nan = WordInput(source.words, 4, lambda: torch.nn.Embedding(3, 4, _weight=torch.full((3, 4), torch.nan)))
+    with pytest.raises(ConfigError, match=r"pass 1 is not finite; lower classify.learning_rate"):
+        taught(["a", "b"] * 4, [0, 1] * 4, source_of_nan)
 
 
 def test_the_same_seed_gives_the_same_classifier():

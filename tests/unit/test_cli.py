@@ -173,9 +173,10 @@ def test_debug_shows_the_stack_trace(tmp_path):
     assert result.returncode == 2
 
 
-def test_torchrun_may_not_start_spark(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("command", ["run", "classify"])
+def test_torchrun_may_start_neither_spark_nor_a_classifier(monkeypatch, tmp_path, capsys, command):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert main(["run", "--conf", str(tmp_path / "any.yaml")]) == 2
+    assert main([command, "--conf", str(tmp_path / "any.yaml")]) == 2
     assert "torchrun starts only `train`" in capsys.readouterr().err
 
 
