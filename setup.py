@@ -64,6 +64,7 @@ setup(
         "rapidfuzz>=3",
         "safetensors>=0.4",
         "scipy>=1.11",
+        "threadpoolctl>=3.1",
         "tqdm>=4.60",
     ],
     extras_require={

@@ -12,8 +12,9 @@ def multiply_rows(offsets, columns, values, vector, product, first, last):
     """Write rows ``first`` to ``last - 1`` of the product.
 
     Args:
-        offsets: row i has the cells from ``offsets[i]`` to ``offsets[i + 1]``. Shape ``(R + 1,)``, int64.
-        columns, values: of the cells. Shape ``(N,)``, int32 and float32.
+        offsets: row i has the cells from ``offsets[i]`` to ``offsets[i + 1]``. Shape ``(R + 1,)``, uint64: numba
+            looks at each signed index whether it counts from the end, which here takes a sixth of the time.
+        columns, values: of the cells. Shape ``(N,)``, uint32 and float32.
         vector: shape ``(C,)``, float32.
         product: shape ``(R,)``, float32; written.
         first, last: which rows.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, svds
+from threadpoolctl import threadpool_limits
 
 from embtrain.errors import ConfigError
 from embtrain.kernels.sparse import multiply_rows
@@ -36,6 +37,7 @@ class Svd:
 def truncated_svd(matrix: csr_array, dim: int, *, threads: int, seed: int) -> Svd:
     """Compute the largest ``dim`` singular values and their vectors (Lehoucq et al., 1998: ARPACK, through SciPy).
 
+    PROPACK needs half the products, and five times the memory: vectors of all documents, several hundred of them.
     Of each pair of vectors the right one's largest number is positive, so that signs do not depend on chance.
 
     Args:
@@ -53,9 +55,12 @@ def truncated_svd(matrix: csr_array, dim: int, *, threads: int, seed: int) -> Sv
             f"{matrix.shape[0]:,} and {matrix.shape[1]:,}; lower it, or add text"
         )
     start = np.random.default_rng(seed).standard_normal(min(matrix.shape)).astype(np.float32)
-    with ThreadPoolExecutor(threads, thread_name_prefix="multiply") as pool:
+    # The threads of a linear algebra library wait for its next call by spinning, on the cores that ours multiply on.
+    with ThreadPoolExecutor(threads, thread_name_prefix="multiply") as pool, threadpool_limits(1, user_api="blas"):
         operator = _ThreadedMatrix(matrix, pool, threads)
-        left, singular_values, right = svds(operator, k=dim, v0=start, solver="arpack")
+        # Of 2 dim + 1 vectors, SciPy's default, keeping them orthogonal takes longer than the products saved.
+        basis = min(3 * dim // 2 + 10, *matrix.shape)
+        left, singular_values, right = svds(operator, k=dim, v0=start, ncv=basis, solver="arpack")
     order = np.argsort(-singular_values)
     left, singular_values, right = left[:, order], singular_values[order], right[order].T
     rank = int((singular_values > _RANK_TOLERANCE * singular_values[0]).sum())
@@ -84,7 +89,8 @@ class _Half:
     """A matrix by its rows, cut into runs of as many cells for each thread."""
 
     def __init__(self, matrix: csr_array, threads: int) -> None:
-        self._arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data
+        columns = matrix.indices.astype(np.int32, copy=False).view(np.uint32)
+        self._arrays = matrix.indptr.astype(np.uint64), columns, matrix.data
         self._size = matrix.shape[0]
         inner = np.searchsorted(self._arrays[0], np.linspace(0, matrix.nnz, threads + 1)[1:-1])
         self._runs = list(pairwise([0, *inner.tolist(), self._size]))
