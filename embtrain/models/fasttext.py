@@ -133,15 +133,11 @@ def number_rows(subwords: SubwordTable) -> tuple[npt.NDArray[np.int32], Parts]:
     Returns:
         The buckets that occur, ascending, shape ``(B,)``, and the rows of each word, its own first.
     """
-    occurs = np.zeros(subwords.settings["buckets"], np.bool_)
-    occurs[subwords.buckets] = True
-    bucket_ids = np.flatnonzero(occurs).astype(np.int32)
+    bucket_ids, places = np.unique(subwords.buckets, return_inverse=True)
     vocab_size = subwords.offsets.size - 1
-    row_of_bucket = np.cumsum(occurs, dtype=np.int32)
-    row_of_bucket += vocab_size - 1
-    own = np.arange(vocab_size)
-    rows = np.empty(subwords.buckets.size + vocab_size, np.int32)
-    is_own = np.zeros(rows.size, np.bool_)
-    is_own[subwords.offsets[:-1] + own] = True
-    rows[is_own], rows[~is_own] = own, row_of_bucket[subwords.buckets]
+    own = subwords.offsets[:-1] + np.arange(vocab_size)
+    of_ngram = np.ones(subwords.buckets.size + vocab_size, np.bool_)
+    of_ngram[own] = False
+    rows = np.empty(of_ngram.size, np.int32)
+    rows[own], rows[of_ngram] = np.arange(vocab_size), vocab_size + places
     return bucket_ids, Parts(subwords.offsets + np.arange(vocab_size + 1), rows)
