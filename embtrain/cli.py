@@ -21,8 +21,10 @@ from embtrain.probing.commands import contexts, probe
 
 if TYPE_CHECKING:
     from embtrain.config import Settings
+    from embtrain.formats.tensors import Precision
 
 FORMATS = ("word2vec", "word2vec-binary", "glove", "fasttext", "parquet", "safetensors", "elmo")
+PRECISIONS = ("full", "float16", "quantised")
 
 # Which extra of setup.py brings a package that a command may find missing.
 _EXTRA_OF = {"pyspark": "spark", "mlflow": "track", **dict.fromkeys(("torch", "numba", "h5py", "sklearn"), "train")}
@@ -213,10 +215,17 @@ def run(conf: str, overrides: Sequence[str]) -> None:
     _train(settings)
 
 
+def _evaluation_files(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--similarity FILE`` and ``--analogy FILE``, as the arguments ``similarity`` and ``analogy``."""
+    questions = "Questions as in questions-words.txt; repeatable."
+    with_analogies = click.option("--analogy", multiple=True, metavar="FILE", help=questions)(command)
+    pairs = "Word pairs with human scores; repeatable."
+    return click.option("--similarity", multiple=True, metavar="FILE", help=pairs)(with_analogies)
+
+
 @embtrain_command.command()
 @click.argument("model")
-@click.option("--similarity", multiple=True, metavar="FILE", help="Word pairs with human scores; repeatable.")
-@click.option("--analogy", multiple=True, metavar="FILE", help="Questions as in questions-words.txt; repeatable.")
+@_evaluation_files
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_json: bool) -> None:
     """Measure MODEL on word pairs (Spearman) and analogies (3CosAdd)."""
@@ -288,12 +297,40 @@ def _show(answers: dict[str, list[tuple[str, float]]], *, as_json: bool) -> None
 @click.argument("model")
 @click.argument("path")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="What PATH shall be.")
-def export(model: str, path: str, file_format: str) -> None:
-    """Write MODEL's vectors to PATH, for other tools."""
-    from embtrain.loading import write_file
+@click.option("--precision", type=click.Choice(PRECISIONS), default="full", help="Bytes per number; else as they are.")
+@click.option("--trim", is_flag=True, help="Leave out n-grams that no word of the vocabulary has.")
+@_evaluation_files
+def export(
+    *,
+    model: str,
+    path: str,
+    file_format: str,
+    precision: Precision,
+    trim: bool,
+    similarity: Sequence[str],
+    analogy: Sequence[str],
+) -> None:
+    """Write MODEL's vectors to PATH, for other tools, or in fewer bytes.
 
-    write_file(embtrain.load(model), path, file_format)
-    click.echo(path)
+    With --precision or --trim it prints how near the vectors are to what they were, and what
+    they are measured at before and after.
+    """
+    from embtrain.loading import words_of, write_file
+
+    vectors = embtrain.load(model)
+    if precision == "full" and not trim:
+        if similarity or analogy:
+            raise click.UsageError("--similarity and --analogy measure the loss by --precision or --trim; give one")
+        write_file(vectors, path, file_format)
+        click.echo(path)
+        return
+    from embtrain.config import EvaluateSettings
+    from embtrain.small import size_on_disk, write_small
+
+    settings = EvaluateSettings(similarity=list(similarity), analogy=list(analogy))
+    fidelity = write_small(words_of(vectors), path, file_format, precision=precision, trim=trim, settings=settings)
+    click.echo(f"{path}: {size_on_disk(path) / 1e6:,.1f} MB")
+    click.echo(str(fidelity))
 
 
 @embtrain_command.command(name="import")

@@ -22,6 +22,7 @@ from typing import Protocol
 from embtrain.errors import FormatError
 from embtrain.formats import fasttext, glove, parquet, safetensors_folder, word2vec_binary, word2vec_text
 from embtrain.formats.detection import detect
+from embtrain.formats.tensors import Precision
 from embtrain.vectors import Vectors
 
 
@@ -60,13 +61,25 @@ def read(path: str | Path, format: str | None = None) -> Vectors:  # noqa: A002 
     return _named(found).read(path)
 
 
-def write(vectors: Vectors, path: str | Path, format: str) -> None:  # noqa: A002 -- as users call it
+def write(vectors: Vectors, path: str | Path, format: str, precision: Precision = "full") -> None:  # noqa: A002 -- as users call it
     """Write vectors to a file or folder, which appears once it is whole.
 
+    Args:
+        vectors: what to write.
+        path: on a local disk.
+        format: a key of ``FORMATS``.
+        precision: of ``safetensors``: ``full``; ``float16``, half the bytes; ``quantised``, about a seventh.
+
     Raises:
-        FormatError: if there is no such format, it cannot hold a word, or the place cannot be written to.
+        FormatError: if there is no such format, it has no such precision or cannot hold a word, or the place cannot be
+            written to.
     """
-    _named(format).write(vectors, Path(path))
+    if precision == "full":
+        _named(format).write(vectors, Path(path))
+    elif format == "safetensors":
+        safetensors_folder.write(vectors, Path(path), precision)
+    else:
+        raise FormatError(f"only safetensors can be {precision}, found {format}; choose --format safetensors")
 
 
 def _named(name: str) -> _Format:
