@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,7 +136,7 @@ class SequenceTable:
         ids = np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.int32)
         lengths, filled = [np.zeros(1, np.int64)], 0
         path = f"{self._folder.path}/{group.part}"
-        with pq.ParquetFile(path, filesystem=self._folder.filesystem, buffer_size=READ_BYTES) as file:
+        with _system_memory(), pq.ParquetFile(path, filesystem=self._folder.filesystem, buffer_size=READ_BYTES) as file:
             rows = file.metadata.row_group(group.index).num_rows
             pieces = file.iter_batches(
                 max(1, PIECE_TOKENS * rows // max(1, group.size)), [group.index], columns=["ids"], use_threads=False
@@ -146,7 +147,6 @@ class SequenceTable:
                 ids[filled : filled + tokens.size] = tokens
                 filled += tokens.size
                 lengths.append(np.diff(sequences.offsets.to_numpy()).astype(np.int64))
-        pa.default_memory_pool().release_unused()  # else it keeps as much again as the matrices of a small model
         return Block(ids[:filled], np.cumsum(np.concatenate(lengths)))
 
     def _groups_of(self, part: str) -> list[RowGroup]:
@@ -156,3 +156,15 @@ class SequenceTable:
             RowGroup(part, index, metadata.row_group(index).column(0).num_values)
             for index in range(metadata.num_row_groups)
         ]
+
+
+@contextmanager
+def _system_memory() -> Iterator[None]:
+    """Let Arrow take memory from the system's allocator: its own keeps more than a row group for the next one."""
+    before, system = pa.default_memory_pool(), pa.system_memory_pool()
+    pa.set_memory_pool(system)
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
+        system.release_unused()

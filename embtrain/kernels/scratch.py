@@ -30,11 +30,12 @@ def aligned_rows(num_rows: int, dim: int) -> npt.NDArray[np.float32]:
     size = num_rows * stride * LANE_BYTES
     alignment = HUGE_PAGE if size >= HUGE_PAGE else CHUNK_BYTES
     memory = mmap.mmap(-1, size + alignment, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if alignment == HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a kernel built without large pages
-            memory.madvise(mmap.MADV_HUGEPAGE)
     everything = np.frombuffer(memory, np.uint8)
     skip = -everything.ctypes.data % alignment
+    if alignment == HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # a kernel built without large pages
+            # The last rows, which are of rare words, would take a whole page for what may be little.
+            memory.madvise(mmap.MADV_HUGEPAGE, skip, size - size % HUGE_PAGE)
     return everything[skip : skip + size].view(np.float32).reshape(num_rows, stride)
 
 
