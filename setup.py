@@ -39,6 +39,7 @@ DEV = [
     "psutil",
     "pytest",
     "pytest-timeout",
+    "pytest-xdist",
     "ruff",
     "types-PyYAML",
     "types-tqdm",
