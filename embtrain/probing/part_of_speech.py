@@ -26,8 +26,8 @@ from embtrain.vectors import Vectors
 
 _COLUMNS = 10
 
-# Of the probe, which is to show what is there rather than to win.
-_MAX_ITERATIONS = 200
+# Of the probe. Vectors of 100 numbers take some 350.
+_MAX_ITERATIONS = 1000
 
 
 @dataclass(frozen=True)
