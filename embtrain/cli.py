@@ -339,9 +339,10 @@ def export(
 @click.option("--name", required=True, metavar="NAME", help="Registered model that gets a new version.")
 def import_vectors(path: str, file_format: str | None, name: str) -> None:
     """Register another tool's vectors; prints the version's URI."""
-    from embtrain import formats, workflow
+    from embtrain import workflow
+    from embtrain.loading import read_file
 
-    click.echo(workflow.register_vectors(formats.read(path, file_format), name=name, source=path))
+    click.echo(workflow.register_vectors(read_file(path, file_format), name=name, source=path))
 
 
 for _command in (probe, contexts):

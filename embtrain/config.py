@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from embtrain.classifier_settings import ClassifySettings
+from embtrain.elmo_settings import ElmoArchitecture, ElmoSettings
 from embtrain.model_settings import (
     CbowSettings,
-    ElmoArchitecture,
     FactorisedModel,
     FastTextSettings,
     GloveSettings,
@@ -43,6 +43,7 @@ __all__ = [
     "CooccurrenceSettings",
     "CorpusSettings",
     "ElmoArchitecture",
+    "ElmoSettings",
     "EvaluateSettings",
     "FactorisedModel",
     "FastTextSettings",
@@ -154,8 +155,8 @@ class TrainSettings(Section):
     threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where `model.objective: softmax` and `embtrain classify` compute. `auto`: a GPU if torch finds one. All others
-    are for CPUs."""
+    """Where ELMo, `model.objective: softmax` and `embtrain classify` compute. `auto`: a GPU if torch finds one. All
+    others are for CPUs."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
@@ -258,6 +259,8 @@ class Settings(Section):
             needed = ["cooccurrence"]
         elif isinstance(self.model, FastTextSettings):
             needed = ["subwords"]
+        elif isinstance(self.model, ElmoSettings):
+            needed = ["characters"]
         elif isinstance(self.model, LsaSettings):
             needed = ["document_terms"]
         return list(dict.fromkeys([*self.tables, *needed]))

@@ -6,6 +6,7 @@ To have                                one writes
 all layers, token by token             ``c.layers([["a", "sentence"], ["another"]])``
 one vector per token                   ``c.encode(sentences, pooling=None)``
 one vector per sentence                ``c.encode(sentences)``
+one vector per text                    ``c.encode_texts(["A text. It is taken apart."])``
 words without context, as ``Vectors``  ``c.words``
 =====================================  ==================================================
 
@@ -23,6 +24,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -31,7 +33,7 @@ from embtrain.errors import CorpusError, FormatError
 from embtrain.models.elmo.bilm import DIRECTIONS, BiLM
 from embtrain.models.elmo.lstm import LstmState
 from embtrain.models.elmo.word_cache import WordCache
-from embtrain.text import TextRules
+from embtrain.text import TextRules, document_sentences
 from embtrain.vectors import Floats, Vectors
 
 Sentences = Sequence[Sequence[str]]
@@ -134,9 +136,20 @@ class ContextualVectors:
         tokens: list[Floats] = [
             np.tensordot(shares.astype(np.float32), layers, axes=1) for layers in self.layers(sentences)
         ]
-        if pooling is None:
-            return tokens
-        return np.stack([of_one.sum(axis=0) / max(1, len(of_one)) for of_one in tokens], dtype=np.float32)
+        return tokens if pooling is None else _means(tokens, self.dim)
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Return the mean over all tokens of each text, ``(N, dim)``; zeros for one without a token."""
+        _, vectors = self.encode_tokens(texts)
+        return _means(vectors, self.dim)
+
+    def encode_tokens(self, texts: Sequence[str]) -> tuple[list[list[str]], list[Floats]]:
+        """Take texts apart as the corpus was, and return the tokens of each with their vectors, ``(tokens, dim)``."""
+        by_text = [take_apart(text, self.text_rules) for text in texts]
+        encoded = iter(self.encode([sentence for sentences in by_text for sentence in sentences], pooling=None))
+        none = np.zeros((0, self.dim), np.float32)
+        tokens = [[token for sentence in sentences for token in sentence] for sentences in by_text]
+        return tokens, [np.concatenate([none, *(next(encoded) for _ in sentences)]) for sentences in by_text]
 
     @torch.inference_mode()
     def continued(
@@ -195,6 +208,23 @@ class ContextualVectors:
                 for (cell, output), old in zip(new, kept, strict=True)
             ]
         return torch.cat(found, dim=2), kept
+
+
+def _means(tokens: Sequence[Floats], dim: int) -> Floats:
+    """Return the mean of each array of vectors, ``(N, dim)``; of none, zeros."""
+    means = np.zeros((len(tokens), dim), np.float32)
+    for mean, of_one in zip(means, tokens, strict=True):
+        if len(of_one):
+            mean[:] = of_one.mean(axis=0)
+    return means
+
+
+def take_apart(text: str, rules: TextRules | None) -> list[list[str]]:
+    """Return the sentences of a text as lists of tokens; without rules, what blanks separate, as one sentence."""
+    if rules is None:
+        return [text.split()]
+    (found,) = document_sentences(pa.array([text], pa.string()), rules).to_pylist()
+    return [sentence.split(" ") for sentence in found if sentence]
 
 
 def _checked(sentences: Sentences) -> Sentences:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -48,6 +48,18 @@ class Group:
             with _others_alive():
                 self._collectives.all_reduce(_as_tensor(values))
         return values
+
+    def sum_tensors(self, tensors: Sequence[Any]) -> None:
+        """Add tensors up over all processes, in place: all of them in one message."""
+        if self._collectives:
+            import torch  # noqa: PLC0415 - as below
+
+            message = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+            with _others_alive():
+                self._collectives.all_reduce(message)
+            totals = torch.split(message, [tensor.numel() for tensor in tensors])
+            for tensor, total in zip(tensors, totals, strict=True):
+                tensor.copy_(total.view_as(tensor))
 
     def from_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Give every process the first one's array, in place, and return it."""
@@ -107,10 +119,15 @@ def process_group() -> Iterator[Group]:
     if world_size == 1:
         yield Group()
         return
+    import torch  # noqa: PLC0415 - as above
     import torch.distributed as collectives  # noqa: PLC0415 - as above
 
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank % torch.cuda.device_count())
     try:
-        collectives.init_process_group("gloo")
+        # Arrays go through gloo, tensors on GPUs through NCCL.
+        collectives.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise SetupError(f"WORLD_SIZE is {world_size}, but the other processes were not met: {reason}") from None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from embtrain.section import Count, Integer, Number, Section
-from embtrain.text.characters import CHARACTERS_PER_WORD
+from embtrain.elmo_settings import ElmoSettings
+from embtrain.section import Integer, Number, Section
 
 
 class WindowedModel(Section):
@@ -44,7 +44,8 @@ class SgnsSettings(Word2VecModel):
     """Skip-gram (Mikolov et al., 2013a), by default with negative sampling (2013b)."""
 
     type: Literal["sgns", "skipgram"] = "sgns"
-    """The model: `sgns`, `cbow`, `fasttext`, `glove`, `ppmi_svd` or `lsa`. `skipgram` is another name of `sgns`."""
+    """The model: `sgns`, `cbow`, `fasttext`, `glove`, `elmo`, `ppmi_svd` or `lsa`. `skipgram` is another name of
+    `sgns`."""
     learning_rate: Number = Field(0.025, gt=0, le=10)
     """At the start; `train.final_learning_rate` is where it ends."""
 
@@ -139,43 +140,5 @@ class LsaSettings(FactorisedModel):
     """Power of the singular values that the words' vectors are multiplied by. Documents have them whole."""
 
 
-class ElmoArchitecture(Section):
-    """The sizes of a bidirectional language model (Peters et al., 2018), in the paper's order: characters to layers."""
-
-    char_dim: Integer = Field(16, ge=1, le=1024)
-    """Numbers per character."""
-    filters: list[tuple[Count, Count]] = Field([(1, 32), (2, 32), (3, 64), (4, 128)], min_length=1)
-    """Convolutions over characters: width and number of each kind."""
-    activation: Literal["relu", "tanh"] = "relu"
-    """Of the convolutions."""
-    highways: Integer = Field(1, ge=0, le=10)
-    """Highway layers between the convolutions and the projection."""
-    projection_dim: Integer = Field(64, ge=1, le=4096)
-    """Numbers per word, and per direction in each layer: a token's vector has twice as many."""
-    cell_dim: Integer = Field(512, ge=1, le=65536)
-    """Cells of an LSTM."""
-    layers: Integer = Field(2, ge=1, le=10)
-    """LSTMs of each direction, one above the other."""
-    skip_connections: bool = True
-    """Each layer but the first adds its input to its output."""
-    cell_clip: Number | None = Field(3, gt=0)
-    """Bound of the absolute values of cells. None: no bound."""
-    projection_clip: Number | None = Field(3, gt=0)
-    """Bound of the absolute values of the LSTMs' outputs. None: no bound."""
-
-    @property
-    def num_filters(self) -> int:
-        """Return the number of filters of all widths."""
-        return sum(number for _, number in self.filters)
-
-    @field_validator("filters")
-    @classmethod
-    def _widths_fit_in_a_word(cls, filters: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        widest = max(width for width, _ in filters)
-        if widest > CHARACTERS_PER_WORD:
-            raise ValueError(f"model.filters: a word has {CHARACTERS_PER_WORD} characters, found a width of {widest}")
-        return filters
-
-
-TrainedModel = SgnsSettings | CbowSettings | FastTextSettings | GloveSettings
+TrainedModel = SgnsSettings | CbowSettings | ElmoSettings | FastTextSettings | GloveSettings
 ModelSettings = Annotated[TrainedModel | PpmiSvdSettings | LsaSettings, Field(discriminator="type")]

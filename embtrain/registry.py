@@ -11,12 +11,13 @@ import difflib
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -30,8 +31,12 @@ from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schem
 import embtrain
 from embtrain import formats, served_model
 from embtrain.errors import ModelNotFoundError, SetupError
+from embtrain.loading import read_file
 from embtrain.tracking import connect
 from embtrain.vectors import Vectors
+
+if TYPE_CHECKING:
+    from embtrain.contextual_vectors import ContextualVectors
 
 LOGGED_MODEL = "vectors"
 """A run's vectors are ``runs:/RUN_ID/vectors``."""
@@ -63,7 +68,7 @@ class Servable:
 
 
 def register(
-    vectors: Vectors,
+    vectors: Vectors | ContextualVectors,
     *,
     run_id: str,
     name: str,
@@ -72,9 +77,8 @@ def register(
     tags: Mapping[str, str] | None = None,
 ) -> str:
     """Register vectors; see :func:`register_servable`."""
-    return register_servable(
-        _servable_vectors(vectors), run_id=run_id, name=name, alias=alias, metrics=metrics, tags=tags
-    )
+    servable = _servable_vectors(vectors) if isinstance(vectors, Vectors) else _servable_contextual(vectors)
+    return register_servable(servable, run_id=run_id, name=name, alias=alias, metrics=metrics, tags=tags)
 
 
 def register_servable(
@@ -118,7 +122,7 @@ def register_servable(
     return f"models:/{name}/{version}"
 
 
-def load_registered(uri: str) -> Vectors:
+def load_registered(uri: str) -> Vectors | ContextualVectors:
     """Return the vectors of a version (``models:/NAME@ALIAS``, ``models:/NAME/3``) or a run (``runs:/RUN_ID/vectors``).
 
     Raises:
@@ -136,7 +140,7 @@ def load_registered(uri: str) -> Vectors:
             )
         except (MlflowException, OSError) as error:
             raise ModelNotFoundError(f"there are no vectors at {uri}: {_first_line(error)}") from None
-        return formats.read(vectors, "safetensors")
+        return read_file(vectors)
 
 
 def _servable_vectors(vectors: Vectors) -> Servable:
@@ -153,8 +157,31 @@ def _servable_vectors(vectors: Vectors) -> Servable:
         artifact=served_model.ARTIFACT,
         code=served_model.__file__,
         requirements=_REQUIREMENTS,
-        signature=_signature(),
+        signature=_signature(chain(*served_model.COLUMNS.values()), served_model.PARAMS),
         question=pd.DataFrame({"word": vectors.index_to_key[:2]}),
+        check=check,
+    )
+
+
+def _servable_contextual(contextual: ContextualVectors) -> Servable:
+    from embtrain import served_contextual  # noqa: PLC0415 - loads torch
+    from embtrain.formats import elmo  # noqa: PLC0415 - likewise
+
+    texts = ["The first text.", "Another one."]
+
+    def check(answer: Any) -> str | None:
+        if np.allclose(answer, contextual.encode_texts(texts), atol=1e-5):
+            return None
+        return f"gives other vectors for {texts!r} than what was registered"
+
+    return Servable(
+        logged_as=LOGGED_MODEL,
+        save=lambda folder: elmo.write(contextual, folder),
+        artifact=served_model.ARTIFACT,
+        code=served_contextual.__file__,
+        requirements=(*_REQUIREMENTS, "h5py", "pydantic", "torch"),
+        signature=_signature([served_contextual.COLUMN], served_contextual.PARAMS),
+        question=pd.DataFrame({served_contextual.COLUMN: texts}),
         check=check,
     )
 
@@ -180,13 +207,12 @@ def _log(servable: Servable, run_id: str) -> ModelInfo:
         return logged
 
 
-def _signature() -> ModelSignature:
+def _signature(columns: Iterable[str], params: Mapping[str, Any]) -> ModelSignature:
     """Return the columns and parameters of ``predict``. No column is required: each task reads its own."""
-    columns = dict.fromkeys(column for columns in served_model.COLUMNS.values() for column in columns)
     kinds = {str: DataType.string, int: DataType.long}
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, column, required=False) for column in columns]),
-        params=ParamSchema([ParamSpec(name, kinds[type(value)], value) for name, value in served_model.PARAMS.items()]),
+        inputs=Schema([ColSpec(DataType.string, column, required=False) for column in dict.fromkeys(columns)]),
+        params=ParamSchema([ParamSpec(name, kinds[type(value)], value) for name, value in params.items()]),
     )
 
 

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embtrain import tracking
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import (
+    ElmoSettings,
     EvaluateSettings,
     FactorisedModel,
     FastTextSettings,
@@ -36,6 +37,7 @@ from embtrain.evaluation import evaluate
 from embtrain.evaluation.analogy import read_questions
 from embtrain.evaluation.similarity import read_pairs
 from embtrain.lease import held
+from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model
 from embtrain.models.protocol import Model
@@ -44,6 +46,9 @@ from embtrain.registry import register
 from embtrain.storage import Location
 from embtrain.train import Report, Training
 from embtrain.vectors import Vectors
+
+if TYPE_CHECKING:
+    from embtrain.contextual_vectors import ContextualVectors
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +81,8 @@ def train(settings: Settings) -> str | None:
                 seed=settings.train.seed,
                 device=settings.train.device,
                 subwords=corpus.subwords,
+                characters=corpus.characters,
+                group=group,
             )
             start, notes = _resume(model, checkpoint, group)
             with _run(settings, snapshot, group, notes) as run:
@@ -136,7 +143,7 @@ def _resume(model: Model[Any], checkpoint: Checkpoint, group: Group) -> tuple[Po
     return position, saved.notes if saved else {}
 
 
-def register_vectors(vectors: Vectors, *, name: str, source: str) -> str:
+def register_vectors(vectors: Vectors | ContextualVectors, *, name: str, source: str) -> str:
     """Register vectors that were not trained here; return the version's URI.
 
     Args:
@@ -158,15 +165,15 @@ def _threads(settings: Settings, group: Group) -> int:
 def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group) -> Checkpoint:
     """Return the run's checkpoint, which belongs to this snapshot, model and schedule.
 
-    GloVe's belongs to a number of processes too: by it the cells are dealt out.
+    GloVe's and ELMo's belong to a number of processes too: by it cells and rows of text are dealt out.
     """
     schedule = settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"})
     belongs_to: dict[str, Any] = {
         "snapshot": snapshot.fingerprint,
-        "model": settings.model.model_dump(),
+        "model": settings.model.model_dump(mode="json"),
         "schedule": schedule,
     }
-    if isinstance(settings.model, GloveSettings):
+    if isinstance(settings.model, GloveSettings | ElmoSettings):
         belongs_to["number of processes"] = group.world_size
     return Checkpoint(Path(settings.checkpoint_location), belongs_to)
 
@@ -227,8 +234,16 @@ def _train(
     return losses
 
 
-def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors:
-    """Return what is registered: FastText's vectors can make those of words never seen, too."""
+def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors | ContextualVectors:
+    """Return what is registered: FastText makes vectors of words never seen, too, ELMo of words in sentences."""
+    if isinstance(settings.model, ElmoSettings):
+        from embtrain.contextual_vectors import ContextualVectors  # noqa: PLC0415 - loads torch
+        from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - likewise
+
+        assert isinstance(model, Elmo)
+        rules = settings.corpus.text_rules if settings.corpus else None
+        words, counts = vocabulary.tokens, vocabulary.counts
+        return ContextualVectors(model.bilm.cpu(), vocabulary=words, counts=counts, text_rules=rules)
     if isinstance(settings.model, FastTextSettings):
         from embtrain.models.fasttext import FastText  # noqa: PLC0415 - loads numba
 
@@ -240,12 +255,15 @@ def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> V
 def _losses(report: Report) -> dict[str, float]:
     """Return the losses that are known at the end of an epoch."""
     tallies = {"epoch_loss": report.epoch, "held_out_loss": report.held_out}
-    return {name: tally.loss_per_pair for name, tally in tallies.items() if tally and tally.pairs}
+    losses = {name: tally.loss_per_pair for name, tally in tallies.items() if tally and tally.pairs}
+    measures = report.held_out.measures if report.held_out else {}
+    return losses | {f"held_out_{name}": value for name, value in measures.items()}
 
 
 def _in_words(losses: Mapping[str, float]) -> str:
-    spelled = {"epoch_loss": "loss", "held_out_loss": "held-out loss"}
-    return ", ".join(f"{spelled[name]} {loss:.4f}" for name, loss in losses.items())
+    return ", ".join(
+        f"{name.replace('_', ' ').replace('held out', 'held-out')} {loss:.4f}" for name, loss in losses.items()
+    )
 
 
 def _metrics(report: Report, unit: str) -> dict[str, float]:
@@ -259,10 +277,14 @@ def _metrics(report: Report, unit: str) -> dict[str, float]:
 
 
 def _register(
-    settings: Settings, snapshot: Snapshot, vectors: Vectors, run: tracking.TrackedRun, losses: Mapping[str, float]
+    settings: Settings,
+    snapshot: Snapshot,
+    vectors: Vectors | ContextualVectors,
+    run: tracking.TrackedRun,
+    losses: Mapping[str, float],
 ) -> str:
     """Evaluate the vectors, log what was measured, and register them under the alias."""
-    evaluation = evaluate(vectors, settings.evaluate)
+    evaluation = evaluate(words_of(vectors), settings.evaluate)
     metrics = evaluation.metrics()
     run.log_metrics(metrics)
     run.log_text(evaluation.to_json(), "evaluation.json")

@@ -5,8 +5,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embtrain.manifest import Manifest, Snapshot, fingerprint, read_parts, write_manifest
-from embtrain.schema import COOCCURRENCE, DOCUMENT_TERMS, HELD_OUT, SEQUENCES, SUBWORDS, UNIGRAM, VOCABULARY
+from embtrain.schema import (
+    CHARACTERS,
+    COOCCURRENCE,
+    DOCUMENT_TERMS,
+    HELD_OUT,
+    SEQUENCES,
+    SUBWORDS,
+    UNIGRAM,
+    VOCABULARY,
+)
 from embtrain.storage import Location
+from embtrain.text.characters import word_characters
 from embtrain.text.subwords import subword_buckets
 
 WORDS_PER_TOPIC = 12
@@ -67,6 +77,16 @@ def with_subwords(snapshot, **settings):
     snapshot.tables[SUBWORDS.name] = f"{SUBWORDS.name}-toy"
     columns = [np.arange(len(tokens), dtype=np.int32), subword_buckets(tokens, **settings)]
     write_table(snapshot, SUBWORDS, columns, rows_per_group=50, settings=settings)
+    snapshot.commit()
+    return snapshot
+
+
+def with_characters(snapshot):
+    """Add a table of the characters of each token; return the snapshot."""
+    tokens = pq.read_table(f"{snapshot.location.path}/vocabulary-toy/part-0.parquet").column("token").combine_chunks()
+    snapshot.tables[CHARACTERS.name] = f"{CHARACTERS.name}-toy"
+    spelled = pa.array(list(word_characters(tokens)), pa.list_(pa.int32()))
+    write_table(snapshot, CHARACTERS, [np.arange(len(tokens), dtype=np.int32), spelled], rows_per_group=50)
     snapshot.commit()
     return snapshot
 

@@ -76,3 +76,28 @@ def layers_of(bilm, words):
             layers.append(outputs)
         ways.append([layer[:: 1 if direction == 0 else -1] for layer in layers])
     return np.concatenate(ways, axis=2)
+
+
+def sampled_losses(hidden, targets, weight, bias, sampled, expected):
+    """Return each prediction's loss against sampled words; expected: how often each word is, by id."""
+
+    def score(prediction, word):
+        return prediction @ weight[word] + bias[word] - math.log(expected[word])
+
+    losses = []
+    for prediction, target in zip(hidden, targets, strict=True):
+        true = math.exp(score(prediction, target))
+        others = sum(math.exp(score(prediction, word)) for word in sampled if word != target)
+        losses.append(-math.log(true / (true + others)))
+    return losses
+
+
+def streams_of(sentences, direction):
+    """Return what is read and what is predicted, over all sentences in order; ids of words begin at 2."""
+    read, predicted = [], []
+    for sentence in sentences:
+        words = [token + 2 for token in sentence]
+        marked = [1, *words, 0] if direction == 0 else [0, *words[::-1], 1]
+        read += marked[:-1]
+        predicted += marked[1:]
+    return read, predicted

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embtrain.config import FastTextSettings, GloveSettings, Settings
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.config import ElmoSettings, FastTextSettings, GloveSettings, Settings
+from embtrain.data.characters import read_characters
 from embtrain.data.sequences import SequenceTable
 from embtrain.data.source import Source
+from embtrain.data.streams import StreamTable
 from embtrain.data.subwords import SubwordTable
 from embtrain.distributed import Group
 from embtrain.manifest import Snapshot
-from embtrain.schema import HELD_OUT
+from embtrain.schema import HELD_OUT, SEQUENCES
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Corpus:
     """Of the kind of the source's blocks."""
     subwords: SubwordTable | None = None
     """For FastText."""
+    characters: npt.NDArray[np.int32] | None = None
+    """For ELMo."""
 
     @classmethod
     def open(cls, settings: Settings, snapshot: Snapshot, vocab_size: int, group: Group) -> Corpus:
@@ -38,9 +45,14 @@ class Corpus:
 
             folder = Path(settings.checkpoint_location)
             return cls(TiledCells(snapshot, vocab_size, folder, seed=settings.train.seed, group=group), None)
-        held_out = SequenceTable(snapshot, vocab_size, HELD_OUT)
+        sequences, held_out = (SequenceTable(snapshot, vocab_size, table) for table in (SEQUENCES, HELD_OUT))
+        measured = held_out.read(held_out.row_groups[0]) if held_out.size else None
+        if isinstance(settings.model, ElmoSettings):
+            streams = StreamTable(sequences, group, settings.model.batch_size)
+            laid_out = None if measured is None else streams.laid_out(measured, group.rank, seed=0)
+            return cls(streams, laid_out, characters=read_characters(snapshot, vocab_size))
         return cls(
-            SequenceTable(snapshot, vocab_size),
-            held_out.read(held_out.row_groups[0]) if held_out.size else None,
+            sequences,
+            measured,
             SubwordTable.read(snapshot, vocab_size) if isinstance(settings.model, FastTextSettings) else None,
         )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from embtrain.config import FastTextSettings, GloveSettings, TrainedModel
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.config import ElmoSettings, FastTextSettings, GloveSettings, TrainedModel
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
+from embtrain.distributed import Group
 from embtrain.errors import ConfigError
 from embtrain.models.protocol import Model
 
@@ -19,6 +23,8 @@ def build_model(
     seed: int,
     device: str = "auto",
     subwords: SubwordTable | None = None,
+    characters: npt.NDArray[np.int32] | None = None,
+    group: Group | None = None,
 ) -> Model[Any]:
     """Return the model at the start of its training.
 
@@ -29,6 +35,8 @@ def build_model(
         seed: of the starting vectors.
         device: `train.device`.
         subwords: for FastText, which needs them.
+        characters: for ELMo, likewise.
+        group: the processes that train together, for ELMo, which adds up their gradients. None: this one alone.
 
     Raises:
         ConfigError: if the device, or the size of the vocabulary, is not for this model.
@@ -36,12 +44,19 @@ def build_model(
         ModuleNotFoundError: if the package that its kernels need is not installed.
         SetupError: if there is no such device.
     """
+    if isinstance(settings, ElmoSettings):
+        from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - loads torch
+        from embtrain.models.softmax import find_device  # noqa: PLC0415 - likewise
+
+        assert characters is not None
+        group = group or Group()
+        return Elmo(settings, characters, group=group, threads=threads, seed=seed, device=find_device(device))
     if not isinstance(settings, GloveSettings | FastTextSettings) and settings.objective == "softmax":
         from embtrain.models.softmax import Softmax, find_device  # noqa: PLC0415 - loads torch and numba
 
         return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
     if device == "cuda":
-        raise ConfigError("train.device cuda is for model.objective softmax alone: expected auto or cpu")
+        raise ConfigError("train.device cuda is for ELMo and model.objective softmax: expected auto or cpu")
     if isinstance(settings, GloveSettings):
         from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
 

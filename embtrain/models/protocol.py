@@ -33,6 +33,11 @@ class Tally:
         return Tally(self.items + other.items, self.pairs + other.pairs, self.loss + other.loss)
 
     @property
+    def measures(self) -> dict[str, float]:
+        """Return what else is known of it, by name, such as the perplexity of a language model."""
+        return {}
+
+    @property
     def loss_per_pair(self) -> float:
         """Return the mean loss; NaN where there was no pair."""
         return self.loss / self.pairs if self.pairs else float("nan")

@@ -72,7 +72,7 @@ def test_settings_do_not_change_after_loading(run_file):
         ("model.gradient=corrected", "'model.gradient' is a setting of another model.type than 'sgns'"),
         (
             "model.type=word2vec",
-            "model.type: expected one of 'sgns', 'skipgram', 'cbow', 'fasttext', 'glove', 'ppmi_svd', 'lsa', found",
+            "model.type: expected one of 'sgns', 'skipgram', 'cbow', 'elmo', 'fasttext', 'glove', 'ppmi_svd', 'lsa'",
         ),
         ("model={objective: hierarchical_softmax, num_negatives: 5}", "model.num_negatives does not apply"),
         ("model={objective: softmax, num_negatives: 5}", "model.num_negatives does not apply"),
