@@ -96,7 +96,7 @@ def quantise(rows: Rows) -> QuantisedRows:
 
     random = np.random.default_rng(0)
     sample = np.sort(random.permutation(len(rows))[:_MAX_SAMPLE])
-    centroids = np.stack([_centroids(pieces, random) for pieces in _cut(rows[sample])])
+    centroids = np.stack([best_centroids(pieces, random) for pieces in _cut(rows[sample])])
     codes = np.empty((len(rows), len(centroids)), np.uint8)
     lengths = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), _ROWS_AT_A_TIME):
@@ -107,8 +107,8 @@ def quantise(rows: Rows) -> QuantisedRows:
     return QuantisedRows(codes, centroids, lengths, rows.shape[1])
 
 
-def _centroids(pieces: Floats, random: np.random.Generator) -> Floats:
-    """Return what pieces ``(N, S)`` of one place are best replaced by, ``(256, S)``."""
+def best_centroids(pieces: Floats, random: np.random.Generator) -> Floats:
+    """Return what pieces ``(N, S)`` of one place are best replaced by, ``(256, S)``; of 256 or fewer, themselves."""
     from scipy.cluster.vq import kmeans2  # noqa: PLC0415
 
     distinct = np.unique(pieces, axis=0)

@@ -16,6 +16,7 @@ All keep float32 exactly. The first four may be compressed: ``.gz`` when written
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,12 @@ FORMATS: dict[str, _Format] = {
 }
 
 
+_SMALL: dict[str, Callable[[Vectors, Path, Precision], None]] = {
+    "safetensors": safetensors_folder.write,
+    "fasttext": fasttext.write,
+}
+
+
 def read(path: str | Path, format: str | None = None) -> Vectors:  # noqa: A002 -- as users call it
     """Read vectors from a file or folder.
 
@@ -68,7 +75,8 @@ def write(vectors: Vectors, path: str | Path, format: str, precision: Precision 
         vectors: what to write.
         path: on a local disk.
         format: a key of ``FORMATS``.
-        precision: of ``safetensors``: ``full``; ``float16``, half the bytes; ``quantised``, about a seventh.
+        precision: ``full``; of ``safetensors`` also ``float16``, half the bytes, and ``quantised``, about a seventh; of
+            ``fasttext`` also ``quantised``.
 
     Raises:
         FormatError: if there is no such format, it has no such precision or cannot hold a word, or the place cannot be
@@ -76,10 +84,10 @@ def write(vectors: Vectors, path: str | Path, format: str, precision: Precision 
     """
     if precision == "full":
         _named(format).write(vectors, Path(path))
-    elif format == "safetensors":
-        safetensors_folder.write(vectors, Path(path), precision)
+    elif format in _SMALL:
+        _SMALL[format](vectors, Path(path), precision)
     else:
-        raise FormatError(f"only safetensors can be {precision}, found {format}; choose --format safetensors")
+        raise FormatError(f"{format} is not written in {precision}; choose {' or '.join(_SMALL)}")
 
 
 def _named(name: str) -> _Format:

@@ -109,8 +109,37 @@ def test_words_alone_have_nothing_to_trim(tmp_path):
 
 
 def test_other_tools_formats_have_one_precision(vectors, tmp_path):
-    with pytest.raises(FormatError, match="only safetensors can be float16, found glove"):
+    with pytest.raises(FormatError, match="glove is not written in float16; choose safetensors or fasttext"):
         formats.write(vectors, tmp_path / "x", "glove", "float16")
+    with pytest.raises(FormatError, match="of full precision or quantised, not float16"):
+        formats.write(vectors, tmp_path / "x", "fasttext", "float16")
+
+
+def test_fasttext_loads_quantised_vectors_and_gives_them_the_same_direction(vectors, tmp_path):
+    fasttext = pytest.importorskip("fasttext", reason="Facebook's package is not installed: pip install fasttext-wheel")
+    fidelity = write_small(
+        vectors, tmp_path / "small.ftz", "fasttext", precision="quantised", trim=True, settings=NOTHING
+    )
+    assert fidelity.nearness[0].least > 0.9
+    found, theirs = formats.read(tmp_path / "small.ftz"), fasttext.load_model(str(tmp_path / "small.ftz"))
+    for word in [*vectors.index_to_key, "oranges", "orangejuices"]:
+        assert found[word] == pytest.approx(theirs.get_word_vector(word), abs=1e-5)
+    formats.write(found, tmp_path / "again.ftz", "fasttext", "quantised")
+    assert (tmp_path / "again.ftz").read_bytes() == (tmp_path / "small.ftz").read_bytes()
+
+
+def test_fasttext_loads_quantised_vectors_of_words_alone(tmp_path):
+    fasttext = pytest.importorskip("fasttext", reason="Facebook's package is not installed: pip install fasttext-wheel")
+    vectors = Vectors(["a", "b"], [[3, 4, 1], [0, 5, 2]])
+    formats.write(vectors, tmp_path / "small.ftz", "fasttext", "quantised")
+    assert fasttext.load_model(str(tmp_path / "small.ftz")).get_word_vector("a") == pytest.approx(vectors["a"])
+    assert formats.read(tmp_path / "small.ftz").matrix == pytest.approx(vectors.matrix)
+
+
+def test_pruned_vectors_are_written_for_fasttext_only_quantised(vectors, tmp_path):
+    formats.write(vectors.trimmed(), tmp_path / "small.ftz", "fasttext", "quantised")
+    with pytest.raises(FormatError, match="choose --precision quantised"):
+        formats.write(formats.read(tmp_path / "small.ftz"), tmp_path / "x", "fasttext")
 
 
 def test_the_command_line_prints_size_and_loss_and_what_it_wrote_is_loaded(model, tmp_path, capsys):

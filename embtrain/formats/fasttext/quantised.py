@@ -9,12 +9,14 @@ A quantiser is four int32: D, its pieces M, their numbers S, those of the last p
 from __future__ import annotations
 
 from struct import Struct
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embtrain.errors import FormatError
 from embtrain.formats.fasttext.cursor import Cursor
-from embtrain.quantised_rows import NUM_CENTROIDS, QuantisedRows
+from embtrain.quantised_rows import NUM_CENTROIDS, QuantisedRows, best_centroids
 from embtrain.vectors import Floats
 
 _HEADER = Struct("<?qqi")
@@ -54,3 +56,29 @@ def _read_quantiser(source: Cursor, dim: int, what: str) -> Floats:
     centroids[:-1] = numbers[:whole].reshape(pieces - 1, NUM_CENTROIDS, size)
     centroids[-1, :, :last] = numbers[whole:].reshape(NUM_CENTROIDS, last)
     return centroids
+
+
+def write_quantised(file: IO[bytes], rows: QuantisedRows) -> None:
+    """Write a matrix, lengths apart. Of more than 256 different lengths, each becomes the nearest of 256."""
+    num_rows, dim = rows.shape
+    file.write(_HEADER.pack(True, num_rows, dim, rows.codes.size))
+    file.write(np.ascontiguousarray(rows.codes).data)
+    _write_quantiser(file, rows.centroids, dim)
+    known, codes = _quantised_lengths(rows.lengths)
+    file.write(codes.data)
+    _write_quantiser(file, known, 1)
+
+
+def _write_quantiser(file: IO[bytes], centroids: Floats, dim: int) -> None:
+    pieces, _, size = centroids.shape
+    last = dim - (pieces - 1) * size
+    file.write(_QUANTISER.pack(dim, pieces, size, last))
+    file.write(np.ascontiguousarray(centroids[:-1], "<f4").data)
+    file.write(np.ascontiguousarray(centroids[-1, :, :last], "<f4").data)
+
+
+def _quantised_lengths(lengths: Floats) -> tuple[Floats, NDArray[np.uint8]]:
+    """Return 256 lengths, ``(1, 256, 1)``, and which of them is nearest to each, ``(N,)``."""
+    known = np.sort(best_centroids(lengths[:, None], np.random.default_rng(0)), axis=0)
+    borders = (known[1:, 0] + known[:-1, 0]) / 2
+    return known[None], np.searchsorted(borders, lengths).astype(np.uint8)

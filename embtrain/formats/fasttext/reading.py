@@ -149,7 +149,8 @@ def _vectors(arguments: Arguments, dictionary: _Dictionary, rows: Rows, output: 
     return SubwordVectors(
         words,
         word_rows=_own_rows(dictionary, words, rows, ngrams),
-        output_rows=output if has_output and isinstance(output, np.ndarray) else None,
+        # A small model has none.
+        output_rows=output if has_output and isinstance(output, np.ndarray) and output.size else None,
         counts=counts,
         **ngrams,
     )
