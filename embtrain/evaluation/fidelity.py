@@ -55,7 +55,7 @@ class Fidelity:
 def compare(before: Vectors, after: Vectors, measured_before: Evaluation, measured_after: Evaluation) -> Fidelity:
     """Compare vectors of the same words; on words never seen too, where there are n-grams."""
     nearness = [_nearness("words", before.index_to_key, before, after)]
-    misspelt = _misspelt(before) if isinstance(before, SubwordVectors) else []
+    misspelt = _misspelt(before, after) if isinstance(before, SubwordVectors) else []
     if misspelt:
         nearness.append(_nearness("misspelt words", misspelt, before, after))
     return Fidelity(nearness, _neighbours_kept(before, after), measured_before, measured_after)
@@ -66,11 +66,13 @@ def _nearness(name: str, words: Sequence[str], before: Vectors, after: Vectors) 
     return Nearness(name, len(words), float(cosines.mean()), float(cosines.min()))
 
 
-def _misspelt(vectors: SubwordVectors) -> list[str]:
-    """Return frequent words without their third letter, where these are no words themselves."""
-    words = [word[:2] + word[3:] for word in vectors.index_to_key[: 2 * _NUM_ASKED] if len(word) > 3]  # noqa: PLR2004
-    unseen = list(dict.fromkeys(word for word in words if word not in vectors.key_to_index))[:_NUM_ASKED]
-    return [word for word, known in zip(unseen, vectors.known(unseen), strict=True) if known]
+def _misspelt(before: SubwordVectors, after: Vectors) -> list[str]:
+    """Return frequent words without their third letter, where these are no words, but have vectors."""
+    words = [word[:2] + word[3:] for word in before.index_to_key[: 2 * _NUM_ASKED] if len(word) > 3]  # noqa: PLR2004
+    unseen = list(dict.fromkeys(word for word in words if word not in before.key_to_index))[:_NUM_ASKED]
+    # Trimming can leave a word without any n-gram.
+    have_both = before.known(unseen) & after.known(unseen)
+    return [word for word, has_both in zip(unseen, have_both, strict=True) if has_both]
 
 
 def _neighbours_kept(before: Vectors, after: Vectors) -> float:

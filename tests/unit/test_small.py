@@ -82,6 +82,14 @@ def test_nothing_is_lost_by_full_precision(vectors, tmp_path):
     assert fidelity.neighbours_kept == 1
 
 
+def test_a_misspelling_that_trimming_leaves_without_a_vector_is_not_compared(tmp_path):
+    subwords = Subwords(min_n=3, max_n=3, buckets=1000)
+    rows = {"bucket_ids": np.arange(1000), "bucket_rows": np.ones((1000, 1))}
+    vectors = SubwordVectors(["</s>", "orange"], word_rows=np.ones((2, 1)), subwords=subwords, **rows)
+    fidelity = small(vectors, tmp_path / "small", trim=True)
+    assert fidelity.nearness[1].num_words == 1  # ornge, and not </>
+
+
 def test_what_is_lost_by_quantising_is_small_and_told(vectors, tmp_path):
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("orange\tapple\t1\norange\toranges\t3\npear\tpeartree\t2\n", encoding="utf-8")
