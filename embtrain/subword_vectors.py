@@ -19,9 +19,10 @@ Shapes: V words, B buckets that have a row, D numbers per vector, N words asked 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from embtrain.errors import UnknownWordError
 from embtrain.quantised_rows import QuantisedRows, Rows
 from embtrain.spelling import unknown_word
+from embtrain.text.jamo import decompose
 from embtrain.text.subwords import Units, subword_buckets
 from embtrain.vectors import Floats, Vectors, read_only, scaled_to_length_one
 
@@ -42,7 +44,11 @@ _WORDS_AT_A_TIME = 2**16
 
 @dataclass(frozen=True)
 class Subwords:
-    """How a word is taken apart: the settings ``subwords:`` of the snapshot that was trained on."""
+    """How a word is taken apart: the settings ``subwords:`` of the snapshot that was trained on.
+
+    Raises:
+        ValueError: if there are no such units.
+    """
 
     min_n: int
     """Characters of the shortest n-grams of ``<word>``."""
@@ -53,15 +59,22 @@ class Subwords:
     units: Units = "syllables"
     """What n-grams have n of: characters, or the letters of Korean syllables."""
 
+    def __post_init__(self) -> None:
+        if self.units not in get_args(Units):
+            raise ValueError(f"units: expected {' or '.join(get_args(Units))}, found {self.units!r}")
+
     def of(self, words: Sequence[str]) -> pa.ListArray:
         """Return the buckets of each word's n-grams. Bytes that are no UTF-8 can be had by ``surrogateescape``."""
+        units = self.units
         try:
             spelled = pa.array(words, pa.string())
         except UnicodeEncodeError:
+            if units == "jamo":
+                words, units = [decompose(unicodedata.normalize("NFC", word)) for word in words], "syllables"
             spelled = pa.array([_as_bytes(word) for word in words], pa.binary()).view(pa.string())
         # Nothing is not to be made of its two marks; the end of a line has no n-grams.
         spelled = pc.if_else(pc.equal(spelled, ""), "</s>", spelled)
-        return subword_buckets(spelled, min_n=self.min_n, max_n=self.max_n, buckets=self.buckets, units=self.units)
+        return subword_buckets(spelled, min_n=self.min_n, max_n=self.max_n, buckets=self.buckets, units=units)
 
 
 class SubwordVectors(Vectors):

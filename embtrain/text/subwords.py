@@ -6,6 +6,7 @@ neither Spark nor a compiler.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Literal
 
 import numpy as np
@@ -42,7 +43,7 @@ def subword_buckets(
     each byte as a signed number, so that bytes above 127 differ from the published hash.
 
     Args:
-        words: string array, shape ``(N,)``; for ``jamo`` in normal form C.
+        words: string array, shape ``(N,)``; for ``jamo`` in any normal form.
         min_n: characters of the shortest n-grams, at least 1.
         max_n: characters of the longest.
         buckets: how many there are, below 2**31.
@@ -54,12 +55,13 @@ def subword_buckets(
     """
     if units == "jamo":
         # All at once: a call for each of a million words would take longer than the hashing.
-        together = decompose(_BORDER.join(words.to_pylist()))
+        together = decompose(unicodedata.normalize("NFC", _BORDER.join(words.to_pylist())))
         words = pa.array(together.split(_BORDER)[: len(words)], pa.string())
     text, word_starts = utf8_bytes(pc.binary_join_element_wise("<", words, ">", ""))
     starts = np.flatnonzero((text & 0xC0) != _CONTINUATION)
     first_character = np.searchsorted(starts, word_starts)
     lengths = np.diff(first_character)
+    max_n = min(max_n, int(lengths.max(initial=1)))  # a model read from a file may say 1000
     # Of each character: how many follow it in its word, itself included.
     remaining = np.repeat(first_character[1:], lengths) - np.arange(starts.size)
     position = np.arange(starts.size) - np.repeat(first_character[:-1], lengths)

@@ -118,6 +118,14 @@ def test_with_jamo_words_of_other_syllables_share_their_letters():
     assert "가다" in found
 
 
+def test_bytes_that_are_no_utf8_are_left_whole_among_jamo():
+    by_letters = Subwords(min_n=3, max_n=3, buckets=1000, units="jamo")
+    odd = b"\xff".decode(errors="surrogateescape")
+    before, after = by_letters.of(["가", odd + "가"]).to_pylist()
+    assert set(before) - {bucket("<ㄱㅏ")} < set(after)
+    assert by_letters.of([odd]).to_pylist() == TRIGRAMS.of([odd]).to_pylist()
+
+
 @given(
     words=st.lists(st.text("abc가", min_size=1, max_size=5), min_size=1, max_size=5, unique=True),
     unseen=st.lists(st.text("abc가", min_size=1, max_size=7), max_size=4),

@@ -1,6 +1,8 @@
 """N-grams: the same buckets as Facebook's program, its Python port in gensim, and plain loops."""
 
 import os
+import tracemalloc
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +71,21 @@ def test_the_ngrams_of_jamo_are_those_of_the_word_as_letters():
 
 @given(st.lists(WORDS, max_size=6))
 def test_jamo_of_many_words_are_those_of_each_alone(words):
-    assert buckets_of(*words, units="jamo") == [buckets_of(decompose(word))[0] for word in words]
+    composed = [unicodedata.normalize("NFC", word) for word in words]
+    assert buckets_of(*words, units="jamo") == [buckets_of(decompose(word))[0] for word in composed]
+
+
+def test_jamo_are_the_same_in_every_normal_form():
+    assert buckets_of(unicodedata.normalize("NFD", "갔다"), units="jamo") == buckets_of("갔다", units="jamo")
+
+
+def test_ngrams_longer_than_every_word_take_no_memory():
+    tracemalloc.start()
+    found = buckets_of(*["abc"] * 1000, min_n=3, max_n=10_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found[0]) == 6
+    assert peak < 10e6
 
 
 def test_a_slice_gives_the_slice_only():
