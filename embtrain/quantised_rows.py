@@ -85,8 +85,8 @@ class QuantisedRows:
         """Return some rows, ``(n, D)``."""
         codes = self.codes[wanted]
         pieces = self.centroids[np.arange(codes.shape[1]), codes]
-        rows = pieces.reshape(len(codes), -1)[:, : self.dim] * self.lengths[wanted][:, None]
-        return cast("Floats", rows)
+        rows = pieces.reshape(len(codes), codes.shape[1] * pieces.shape[-1])[:, : self.dim]
+        return cast("Floats", rows * self.lengths[wanted][:, None])
 
 
 def quantise(rows: Rows) -> QuantisedRows:
@@ -123,4 +123,4 @@ def _cut(rows: Floats) -> Floats:
     """Return rows ``(N, D)`` scaled to length 1 and cut into pieces ``(M, N, S)``."""
     scaled = scaled_to_length_one(np.asarray(rows, np.float32))
     padded = np.pad(scaled, ((0, 0), (0, -scaled.shape[1] % PIECE)))
-    return np.ascontiguousarray(padded.reshape(len(rows), -1, PIECE).swapaxes(0, 1))
+    return np.ascontiguousarray(padded.reshape(len(rows), padded.shape[1] // PIECE, PIECE).swapaxes(0, 1))

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from embtrain import formats
 from embtrain.errors import FormatError
+from embtrain.formats.fasttext.cursor import Cursor
+from embtrain.formats.fasttext.quantised import read_quantised
 from embtrain.subword_vectors import Subwords, SubwordVectors
 from embtrain.text.jamo import decompose
 from embtrain.vectors import Vectors
@@ -218,6 +220,12 @@ def test_a_word_with_a_zero_byte_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_counts_that_no_argument_can_hold_are_written_all_the_same(tmp_path, fasttext):
+    formats.write(Vectors(["a"], [[1, 2]], counts=[3 * 10**9]), tmp_path / "model.bin", "fasttext")
+    assert fasttext.load_model(str(tmp_path / "model.bin")).get_words(include_freq=True)[1] == [3 * 10**9]
+    assert formats.read(tmp_path / "model.bin").counts.tolist() == [3 * 10**9]
+
+
 def test_matrices_stay_in_the_mapped_file(model):
     found = formats.read(model)
     assert not found.bucket_rows.flags.owndata
@@ -255,6 +263,23 @@ def test_a_matrix_of_absurd_size_is_refused_before_memory_is_taken(model, tmp_pa
     (tmp_path / "absurd.bin").write_bytes(content.replace(shape, struct.pack("<qq", 2**40, 2**40)))
     with pytest.raises(FormatError, match="the input matrix has 4835703278458516698824704 bytes"):
         formats.read(tmp_path / "absurd.bin")
+
+
+def quantised_matrix(dim, *quantiser):
+    """A matrix of two rows, of one piece each, whose numbers are of dimension 7; and where a message says it is."""
+    header = struct.pack("<?qqi", False, 2, dim, 2) + bytes(2) + struct.pack("<iiii", *quantiser)
+    return Cursor(header + np.zeros((7, 256), np.float32).tobytes(), Path("absurd.ftz"))
+
+
+def test_a_piece_takes_no_more_memory_than_its_numbers_whatever_size_it_claims():
+    found = read_quantised(quantised_matrix(7, 7, 1, 2**31 - 1, 7), "the matrix")
+    assert found.centroids.shape == (1, 256, 7)
+
+
+def test_centroids_of_absurd_size_are_refused_before_memory_is_taken():
+    largest = 2**31 - 1
+    with pytest.raises(FormatError, match="the matrix has 2199023254528 bytes, but 7168 are left"):
+        read_quantised(quantised_matrix(largest, largest, 1, largest, largest), "the matrix")
 
 
 @given(data=st.data())

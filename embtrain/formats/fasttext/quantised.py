@@ -50,10 +50,12 @@ def _read_quantiser(source: Cursor, dim: int, what: str) -> Floats:
         raise FormatError(
             f"{source.path}: {what} has {pieces} pieces of {size} and {last} numbers for rows of {dim}: it is damaged"
         )
-    centroids = np.zeros((pieces, NUM_CENTROIDS, size), np.float32)
+    # The file is asked first, which refuses more than it holds before memory is taken.
     numbers = source.take_array("<f4", (dim * NUM_CENTROIDS,), what)
-    whole = (pieces - 1) * NUM_CENTROIDS * size
-    centroids[:-1] = numbers[:whole].reshape(pieces - 1, NUM_CENTROIDS, size)
+    width = size if pieces > 1 else last
+    centroids = np.zeros((pieces, NUM_CENTROIDS, width), np.float32)
+    whole = (pieces - 1) * NUM_CENTROIDS * width
+    centroids[:-1] = numbers[:whole].reshape(pieces - 1, NUM_CENTROIDS, width)
     centroids[-1, :, :last] = numbers[whole:].reshape(NUM_CENTROIDS, last)
     return centroids
 

@@ -37,6 +37,8 @@ _DENSE = b"\0"
 _QUANTISED = b"\1"
 _WORD = 0
 
+_LARGEST_ARGUMENT = 2**31 - 1
+
 
 def write(vectors: Vectors, path: Path, precision: Precision = "full") -> None:
     """Write a model that fastText and gensim load, and give the same vectors of words seen and unseen.
@@ -62,7 +64,7 @@ def write(vectors: Vectors, path: Path, precision: Precision = "full") -> None:
         )
     words = _words(vectors, path)
     counts = np.arange(len(vectors), 0, -1) if vectors.counts is None else vectors.counts
-    arguments = Arguments(vectors.vector_size, min_count=int(counts.min()))
+    arguments = Arguments(vectors.vector_size, min_count=min(int(counts.min()), _LARGEST_ARGUMENT))
     if isinstance(vectors, SubwordVectors):
         rule = vectors.subwords
         arguments = arguments._replace(buckets=rule.buckets, min_n=rule.min_n, max_n=rule.max_n)
