@@ -73,19 +73,33 @@ def read(path: Path) -> Vectors:
         if not (path / name).is_file():
             raise FormatError(f"{path} holds no {name}: it is no folder of vectors, or not a whole one")
     with errors_named(path / _METADATA):
-        metadata = json.loads((path / _METADATA).read_text(encoding="utf-8"))
+        num_words, dim, subwords = _promises((path / _METADATA).read_text(encoding="utf-8"))
     with errors_named(path / _VOCABULARY):
         vocabulary = pq.read_table(path / _VOCABULARY)
         VOCABULARY.check(vocabulary.schema)
     words = vocabulary["token"].to_pylist()
     counts = None if vocabulary["count"].null_count else vocabulary["count"].to_numpy()
-    promised = [metadata.get("words"), metadata.get("dim")]
     with errors_named(path):
-        vectors = unpack(_tensors(path / TENSOR), words, counts, dim=promised[1], subwords=metadata.get("subwords"))
-    if promised != list(vectors.matrix.shape):
+        vectors = unpack(_tensors(path / TENSOR), words, counts, dim=dim, subwords=subwords)
+    if (num_words, dim) != vectors.matrix.shape:
         found = list(vectors.matrix.shape)
-        raise FormatError(f"{path}: {_METADATA} says words and dim are {promised}, {TENSOR} has {found}")
+        raise FormatError(f"{path}: {_METADATA} says words and dim are {[num_words, dim]}, {TENSOR} has {found}")
     return vectors
+
+
+def _promises(metadata: str) -> tuple[int, int, dict[str, Any] | None]:
+    """Return the numbers of words and dimensions, and how words are taken apart, if they are.
+
+    Raises:
+        ValueError: if the metadata do not say so.
+    """
+    match json.loads(metadata):
+        case {"words": int(num_words), "dim": int(dim), "subwords": dict(subwords)}:
+            return num_words, dim, subwords
+        case {"words": int(num_words), "dim": int(dim), **others} if "subwords" not in others:
+            return num_words, dim, None
+        case found:
+            raise ValueError(f"expected the numbers of words and dim, found {str(found)[:60]}; it is damaged")
 
 
 def _tensors(path: Path) -> Tensors:

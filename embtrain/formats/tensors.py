@@ -17,7 +17,7 @@ Each of them but ``bucket_ids`` is float32 or float16; or it is quantised, and t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -30,6 +30,9 @@ from embtrain.vectors import Vectors
 
 Precision = Literal["full", "float16", "quantised"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+# What the metadata say of subword vectors.
+_SUBWORDS = {key: type(value) for key, value in {**asdict(Subwords(3, 6, 1)), "pruned": False}.items()}
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -68,14 +71,14 @@ def unpack(
         subwords: fields of ``Subwords``, and ``pruned``. None: vectors of words alone.
 
     Raises:
-        FormatError: if a tensor is missing.
+        FormatError: if a tensor is missing, or ``subwords`` has other keys, or values of another type.
         ValueError: if they do not fit together.
     """
     if subwords is None:
         return Vectors(words, _rows("vectors", tensors, dim)[:], counts)
+    if {key: type(value) for key, value in subwords.items()} != _SUBWORDS:
+        raise FormatError(f"the subwords of the metadata are {subwords}: those of another version")
     rule = {key: value for key, value in subwords.items() if key != "pruned"}
-    if set(rule) != {field.name for field in fields(Subwords)}:
-        raise FormatError(f"the subwords of the metadata are {', '.join(subwords)}: those of another version")
     return SubwordVectors(
         words,
         word_rows=_rows("words", tensors, dim),
@@ -83,7 +86,7 @@ def unpack(
         bucket_rows=_rows("buckets", tensors, dim),
         output_rows=tensors.get("output"),
         counts=counts,
-        pruned=bool(subwords["pruned"]),
+        pruned=subwords["pruned"],
         subwords=Subwords(**rule),
     )
 

@@ -259,6 +259,24 @@ def test_a_folder_whose_files_do_not_belong_together_is_refused(vectors, tmp_pat
         formats.read(tmp_path / "one")
 
 
+@pytest.mark.parametrize("metadata", ["[]", '{"words": 3}', '{"words": "3", "dim": 2}', '{"words": 3, "dim": null}'])
+def test_metadata_that_do_not_say_what_there_is_are_refused(vectors, tmp_path, metadata):
+    formats.write(vectors, tmp_path / "vectors", "safetensors")
+    (tmp_path / "vectors" / "metadata.json").write_text(metadata)
+    with pytest.raises(FormatError, match=r"metadata\.json: expected the numbers of words and dim"):
+        formats.read(tmp_path / "vectors")
+
+
+@pytest.mark.parametrize("name", ["safetensors", "word2vec"])
+def test_what_a_killed_run_left_is_not_in_the_way(vectors, tmp_path, name):
+    if name == "safetensors":
+        (tmp_path / ".vectors.unfinished").mkdir()
+    else:
+        (tmp_path / ".vectors.unfinished").touch()
+    formats.write(vectors, tmp_path / "vectors", name)
+    assert [path.name for path in tmp_path.iterdir()] == ["vectors"]
+
+
 def test_parquet_with_lists_of_double_and_without_counts_is_read(tmp_path):
     pq.write_table(pa.table({"vector": [[1.0, 2.0], [3.0, 4.0]], "word": ["a", "b"]}), tmp_path / "spark.parquet")
     found = formats.read(tmp_path / "spark.parquet")

@@ -95,6 +95,10 @@ def test_quantised_rows_are_decoded_where_they_are_asked_for():
     assert np.linalg.norm(small[:] - rows) < 0.1 * np.linalg.norm(rows)
 
 
+def test_no_rows_are_quantised_to_none():
+    assert quantise(np.empty((0, 3), np.float32))[:].shape == (0, 3)
+
+
 def test_the_same_rows_are_quantised_alike():
     rows = RANDOM.standard_normal((400, 4), np.float32)
     assert quantise(rows).codes.tobytes() == quantise(rows).codes.tobytes()
@@ -117,11 +121,19 @@ def test_codes_that_do_not_fit_are_refused(changes, message):
         QuantisedRows(**{**parts, **changes})
 
 
-def test_metadata_of_another_version_are_refused(vectors, tmp_path):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stride": 2}, "'stride': 2.*: those of another version"),
+        ({"min_n": "3"}, "'min_n': '3'.*: those of another version"),
+        ({"units": "letters"}, "units: expected syllables or jamo, found 'letters'"),
+    ],
+)
+def test_metadata_of_another_version_are_refused(vectors, tmp_path, changes, message):
     safetensors_folder.write(vectors, tmp_path / "vectors")
     file = tmp_path / "vectors" / "metadata.json"
     metadata = json.loads(file.read_text())
-    metadata["subwords"]["stride"] = 2
+    metadata["subwords"].update(changes)
     file.write_text(json.dumps(metadata))
-    with pytest.raises(FormatError, match="stride: those of another version"):
+    with pytest.raises(FormatError, match=message):
         formats.read(tmp_path / "vectors")

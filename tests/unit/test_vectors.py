@@ -1,5 +1,7 @@
 """The vectors API: what it answers, and that gensim answers the same."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
@@ -154,6 +156,10 @@ def test_a_word_unlike_any_other_is_answered_without_a_suggestion(vectors):
 
 def test_swapped_letters_are_one_edit_and_ties_go_to_the_more_frequent():
     assert closest_spellings("hte", ["hat", "the", "hoe"]) == ["the", "hoe"]
+
+
+def test_a_word_in_another_normal_form_is_answered_with_the_known_one():
+    assert closest_spellings(unicodedata.normalize("NFD", "서울"), ["부산", "서울"]) == ["서울"]
 
 
 @given(st.lists(st.text(max_size=6), unique=True, max_size=20), st.text(max_size=6))
