@@ -19,21 +19,21 @@ Shapes: N sentences, L layers with that of the words, D = 2 directions, T steps,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embtrain.errors import CorpusError, FormatError
+from embtrain.errors import ConfigError, CorpusError, FormatError
 from embtrain.models.elmo.bilm import DIRECTIONS, BiLM
 from embtrain.models.elmo.lstm import LstmState
 from embtrain.models.elmo.word_cache import WordCache
 from embtrain.text import TextRules, document_sentences
+from embtrain.text.utf8 import utf8_texts
 from embtrain.vectors import Floats, Vectors
 
 Sentences = Sequence[Sequence[str]]
@@ -104,8 +104,9 @@ class ContextualVectors:
         Raises:
             CorpusError: if a sentence is not a sequence of tokens.
         """
+        sentences = _checked(sentences)
         found: list[Floats] = [np.zeros((self.num_layers, 0, self.dim), np.float32) for _ in sentences]
-        lengths = [len(sentence) for sentence in _checked(sentences)]
+        lengths = [len(sentence) for sentence in sentences]
         for batch in _batches(lengths):
             of_batch, _ = self.continued([sentences[i] for i in batch], None)
             for i, layers in zip(batch, of_batch, strict=True):
@@ -131,8 +132,13 @@ class ContextualVectors:
 
         Raises:
             CorpusError: if a sentence is not a sequence of tokens.
+            ConfigError: if the pooling is another, or there is not a weight for each layer.
         """
+        if pooling not in {"mean", None}:
+            raise ConfigError(f"expected pooling 'mean' or None, found {pooling!r}")
         shares = np.full(self.num_layers, 1 / self.num_layers) if weights is None else np.asarray(weights)
+        if shares.shape != (self.num_layers,):
+            raise ConfigError(f"expected {self.num_layers} weights, one for each layer, found the shape {shares.shape}")
         tokens: list[Floats] = [
             np.tensordot(shares.astype(np.float32), layers, axes=1) for layers in self.layers(sentences)
         ]
@@ -165,8 +171,14 @@ class ContextualVectors:
 
         Returns:
             As :meth:`layers`, and the states at the ends of the sentences.
+
+        Raises:
+            CorpusError: if a sentence is not a sequence of tokens, there is none, or the states are of other rows.
         """
-        marked = [[MARKS[0], *sentence, MARKS[1]] for sentence in sentences]
+        marked = [[MARKS[0], *sentence, MARKS[1]] for sentence in _checked(sentences)]
+        rows = states[0].cell.shape[1] if states else max(1, len(marked))
+        if len(marked) != rows:
+            raise CorpusError(f"expected a sentence for each of {rows} rows, found {len(marked)}")
         lengths = torch.tensor([len(sentence) for sentence in marked])
         words = self._both_ways(marked)
         layers, states = self._run(words, states or self.bilm.initial_states(len(marked)), lengths)
@@ -223,19 +235,21 @@ def take_apart(text: str, rules: TextRules | None) -> list[list[str]]:
     """Return the sentences of a text as lists of tokens; without rules, what blanks separate, as one sentence."""
     if rules is None:
         return [text.split()]
-    (found,) = document_sentences(pa.array([text], pa.string()), rules).to_pylist()
+    (found,) = document_sentences(utf8_texts([text]), rules).to_pylist()
     return [sentence.split(" ") for sentence in found if sentence]
 
 
-def _checked(sentences: Sentences) -> Sentences:
+def _checked(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
     """Refuse a text where sentences of tokens are expected, of which Python would make sentences of letters."""
-    for sentence in [sentences] if isinstance(sentences, str) else sentences:
-        if isinstance(sentence, str) or not all(isinstance(token, str) for token in sentence):
+    checked: list[Sequence[str]] = [sentences] if isinstance(sentences, str) else list(sentences)
+    for sentence in checked:
+        is_text = isinstance(sentence, str) or not isinstance(sentence, Collection)
+        if is_text or not all(isinstance(token, str) for token in sentence):
             raise CorpusError(
                 f"expected sentences as lists of tokens, found {sentence!r:.80}; take text apart first, "
                 'such as "a sentence".split()'
             )
-    return sentences
+    return checked
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

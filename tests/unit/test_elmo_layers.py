@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import reference_elmo
 from embtrain.config import ElmoArchitecture
 from embtrain.contextual_vectors import MARKS, ContextualVectors
-from embtrain.errors import CorpusError, FormatError
+from embtrain.errors import ConfigError, CorpusError, FormatError
 from embtrain.models.elmo.bilm import BiLM
 from embtrain.models.elmo.lstm import LstmLayer, LstmState
 from embtrain.models.elmo.representation import Representation
@@ -143,7 +143,40 @@ def test_a_sentence_is_the_mean_of_its_tokens_and_none_is_zero(contextual):
     np.testing.assert_allclose(top, 2 * contextual.layers([["the", "cat"]])[0][2])
 
 
-@pytest.mark.parametrize("sentences", ["a text", ["a text"], [["a", 3]], [[["a"]]]])
+def test_no_sentence_has_no_vector(contextual):
+    assert contextual.encode([]).shape == (0, 8)
+    assert contextual.layers([]) == []
+
+
+def test_sentences_may_come_one_by_one(contextual):
+    (layers,) = contextual.layers(sentence for sentence in [["the", "cat"]])
+    np.testing.assert_array_equal(layers, contextual.layers([["the", "cat"]])[0])
+
+
+def test_half_a_surrogate_pair_is_read_as_a_question_mark(contextual):
+    cut, marked = contextual.layers([["\ud83d"], ["?"]])
+    np.testing.assert_allclose(cut, marked, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"pooling": "max"}, "expected pooling 'mean' or None, found 'max'"),
+        ({"weights": [1, 2]}, r"expected 3 weights, one for each layer, found the shape \(2,\)"),
+    ],
+)
+def test_a_way_of_pooling_or_weighting_that_there_is_not_is_refused(contextual, asked, message):
+    with pytest.raises(ConfigError, match=message):
+        contextual.encode([["the"]], **asked)
+
+
+def test_states_are_of_as_many_rows_as_sentences(contextual):
+    _, states = contextual.continued([["the"], ["cat"]], None)
+    with pytest.raises(CorpusError, match="expected a sentence for each of 2 rows, found 1"):
+        contextual.continued([["the"]], states)
+
+
+@pytest.mark.parametrize("sentences", ["a text", ["a text"], [["a", 3]], [[["a"]]], [None]])
 def test_what_are_no_lists_of_tokens_is_refused(contextual, sentences):
     with pytest.raises(CorpusError, match="expected sentences as lists of tokens"):
         contextual.layers(sentences)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
 from embtrain.models.elmo.characters import CharacterEncoder
 from embtrain.text.characters import word_characters
+from embtrain.text.utf8 import utf8_texts
 
 WORDS_AT_ONCE = 512
 """Convolutions of so many words fit into a hundred megabytes or two at the published size."""
@@ -45,6 +45,6 @@ class WordCache:
 @torch.inference_mode()
 def encode_words(encoder: CharacterEncoder, words: Sequence[str]) -> Tensor:
     """Spell words, and encode them. Shape ``(N, P)``."""
-    characters = torch.from_numpy(word_characters(pa.array(words, pa.string())))
+    characters = torch.from_numpy(word_characters(utf8_texts(words)))
     encoded: Tensor = encoder(characters.to(encoder.projection.weight.device))
     return encoded
