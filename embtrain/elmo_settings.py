@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -10,12 +10,15 @@ from embtrain.section import Count, Fraction, Integer, Number, Section
 from embtrain.text.characters import CHARACTERS_PER_WORD
 
 
+Filters = Annotated[Integer, Field(ge=1, le=65536)]
+
+
 class ElmoArchitecture(Section):
     """The sizes of a bidirectional language model (Peters et al., 2018), from characters to layers."""
 
     char_dim: Integer = Field(16, ge=1, le=1024)
     """Numbers per character."""
-    filters: list[tuple[Count, Count]] = Field([(1, 32), (2, 32), (3, 64), (4, 128)], min_length=1)
+    filters: list[tuple[Count, Filters]] = Field([(1, 32), (2, 32), (3, 64), (4, 128)], min_length=1, max_length=50)
     """Convolutions over characters: width and number of each kind."""
     activation: Literal["relu", "tanh"] = "relu"
     """Of the convolutions."""

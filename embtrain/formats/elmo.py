@@ -7,7 +7,8 @@ do not look at. Any folder that has one file of each of the first two is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -43,8 +44,13 @@ def read(folder: Path) -> ContextualVectors:
     options = only_file(folder, OPTIONS)
     with errors_named(options):
         architecture = architecture_of(json.loads(options.read_text("utf-8")), options)
-    bilm = BiLM(architecture)
-    _fill(published_places(bilm), only_file(folder, WEIGHTS), options)
+    weights = only_file(folder, WEIGHTS)
+    with _arrays(weights) as file:
+        with torch.device("meta"):  # options that the weights do not fit may ask for more memory than there is
+            sketch = BiLM(architecture)
+        _require_fit(file, published_places(sketch), weights, options)
+        bilm = BiLM(architecture)
+        _fill(published_places(bilm), file, weights)
     vocabulary, counts = _read_vocabulary(folder / _VOCABULARY)
     return ContextualVectors(
         bilm, vocabulary=vocabulary, counts=counts, text_rules=_read_text_rules(folder / _TEXT_RULES)
@@ -114,26 +120,46 @@ def published_places(bilm: BiLM) -> dict[str, list[Tensor]]:
     return places
 
 
-def _fill(places: Places, weights: Path, options: Path) -> None:
+@contextmanager
+def _arrays(weights: Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(weights) as file:
+            yield file
+    except OSError as error:
+        raise FormatError(f"{weights} is no HDF5 file, or damaged: {error}") from None
+
+
+def _require_fit(file: h5py.File, places: Places, weights: Path, options: Path) -> None:
+    """Refuse a file that cannot be copied to some places.
+
+    Raises:
+        FormatError: naming the first array that is missing, of another shape than the options say, or of no floats.
+    """
+    for name, parts in places.items():
+        expected = (sum(len(part) for part in parts), *parts[0].shape[1:])
+        array = file.get(name)
+        found = tuple(array.shape) if isinstance(array, h5py.Dataset) else "no such array"
+        if found != expected:
+            raise FormatError(
+                f"{weights} does not fit {options.name}: {name} must be of shape {expected}, found {found}"
+            )
+        if array.dtype.kind != "f":
+            raise FormatError(f"{weights}: {name} must hold floating-point numbers, found {array.dtype}")
+
+
+def _fill(places: Places, file: h5py.File, weights: Path) -> None:
     """Copy the arrays of a file to their places.
 
     Raises:
-        FormatError: naming the first array that is missing, or of another shape than the options say.
+        FormatError: naming the first array in which a number is not finite.
     """
-    try:
-        with h5py.File(weights) as file, torch.no_grad():
-            for name, parts in places.items():
-                expected = (sum(len(part) for part in parts), *parts[0].shape[1:])
-                found = tuple(file[name].shape) if isinstance(file.get(name), h5py.Dataset) else "no such array"
-                if found != expected:
-                    raise FormatError(
-                        f"{weights} does not fit {options.name}: {name} must be of shape {expected}, found {found}"
-                    )
-                array = torch.from_numpy(file[name][:].astype(np.float32))
-                for part, rows in zip(parts, torch.split(array, [len(part) for part in parts]), strict=True):
-                    part.copy_(rows)
-    except OSError as error:
-        raise FormatError(f"{weights} is no HDF5 file, or damaged: {error}") from None
+    for name, parts in places.items():
+        array = torch.from_numpy(file[name][:].astype(np.float32))
+        if not array.isfinite().all():
+            raise FormatError(f"{weights}: {name} holds numbers that are not finite")
+        with torch.no_grad():
+            for part, rows in zip(parts, torch.split(array, [len(part) for part in parts]), strict=True):
+                part.copy_(rows)
 
 
 def _read_vocabulary(path: Path) -> tuple[list[str], Any]:

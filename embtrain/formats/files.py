@@ -42,7 +42,7 @@ def errors_named(path: Path) -> Iterator[None]:
     except FormatError:
         raise
     except FileNotFoundError:
-        raise FormatError(f"there is no file of vectors {path}") from None
+        raise FormatError(f"there is no file or folder {path}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FormatError(f"{path} is cut short or damaged: {error}") from None
     except (ValueError, pa.ArrowException) as error:  # a UnicodeDecodeError is a ValueError

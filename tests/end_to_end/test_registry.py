@@ -200,7 +200,7 @@ def test_load_gives_the_very_vectors_that_were_registered(run_id, vectors, uri):
 def test_load_reads_files_too(vectors, tmp_path):
     formats.write(vectors, tmp_path / "royal.vec", "word2vec")
     assert embtrain.load(tmp_path / "royal.vec").index_to_key == vectors.index_to_key
-    with pytest.raises(FormatError, match="there is no file of vectors"):
+    with pytest.raises(FormatError, match="there is no file or folder"):
         embtrain.load("royal@champion")
 
 

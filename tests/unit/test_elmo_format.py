@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from pathlib import Path
 
 import h5py
@@ -157,6 +158,40 @@ def test_damaged_files_are_named(folder, name, content, sentence):
     (folder / name).write_bytes(content)
     with pytest.raises(FormatError, match=sentence):
         embtrain.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        (np.full((261, 2), b"a"), r"char_embed must hold floating-point numbers, found \|S1"),
+        (np.full((261, 2), 1j), "char_embed must hold floating-point numbers, found complex"),
+        (np.full((261, 2), np.nan), "char_embed holds numbers that are not finite"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers_are_refused(folder, numbers, sentence):
+    with h5py.File(folder / "weights.hdf5", "a") as file:
+        del file["char_embed"]
+        file["char_embed"] = numbers
+    with pytest.raises(FormatError, match=sentence):
+        embtrain.load(folder)
+
+
+def test_absurd_sizes_take_no_memory(folder):
+    changed(folder, "lstm", "dim", to=65536)
+    changed(folder, "lstm", "projection_dim", to=4096)
+    changed(folder, "lstm", "n_layers", to=10)
+    changed(folder, "char_cnn", "filters", to=[[1, 65536]] * 50)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FormatError, match=r"does not fit options.json"):
+        embtrain.load(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_what_a_killed_export_left_is_no_hindrance(contextual, tmp_path):
+    (tmp_path / ".elmo.unfinished").mkdir()
+    elmo.write(contextual, tmp_path / "elmo")
+    assert embtrain.load(tmp_path / "elmo").vocabulary == ["the", "cat"]
+    assert not (tmp_path / ".elmo.unfinished").exists()
 
 
 def test_a_folder_that_is_there_is_not_overwritten(contextual, folder):

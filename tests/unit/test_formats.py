@@ -173,7 +173,7 @@ def test_a_file_in_no_known_format_is_refused_with_the_names_of_all(tmp_path, co
 
 
 def test_a_missing_file_and_an_unknown_format_are_refused(vectors, tmp_path):
-    with pytest.raises(FormatError, match="there is no file of vectors"):
+    with pytest.raises(FormatError, match="there is no file or folder"):
         formats.read(tmp_path / "none.vec")
     with pytest.raises(FormatError, match="there is no format 'pickle'; known are word2vec,"):
         formats.write(vectors, tmp_path / "x", "pickle")
