@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import CorpusError, UnknownWordError
 from embtrain.formats.files import reading
 from embtrain.probing.layers import read_layers
 from embtrain.text import TextRules, tokenise
+from embtrain.text.normalise import normalise
+from embtrain.text.utf8 import utf8_texts
 from embtrain.vectors import Floats
 
 # Sentences with the word whose layers are computed at a time, and how many are looked at: enough for an example.
-_SENTENCES_AT_A_TIME = 256
+_SENTENCES_AT_A_TIME = 64
 MAX_OCCURRENCES = 5_000
 
 _LINES_AT_A_TIME = 10_000
@@ -107,12 +109,22 @@ def lines_of(path: str | Path) -> Iterator[str]:
 
 
 def _occurrences(texts: Iterable[str], word: str, rules: TextRules) -> Iterator[Occurrence]:
-    wanted = word.lower()
-    # Most lines have not the letters, let alone the word.
-    candidates = (text for text in texts if wanted in text.lower())
-    for batch in _batched(candidates):
-        for tokens in tokenise(pa.array(batch, pa.string()), rules).to_pylist():
+    wanted = _spelled(word, rules)
+    for batch in _batched(texts):
+        lines = utf8_texts(batch)
+        if rules.tokenizer not in {"morphemes", "jamo"}:  # most lines have not the letters, let alone the word
+            spelled = normalise(lines, lowercase=True, digits=rules.digits)
+            lines = lines.filter(pc.match_substring(spelled, wanted))
+        for tokens in tokenise(lines, rules).to_pylist():
             yield from (Occurrence(tokens, place) for place, token in enumerate(tokens) if token.lower() == wanted)
+
+
+def _spelled(word: str, rules: TextRules) -> str:
+    """Return the word as a token, in lower case."""
+    alone = utf8_texts([word])
+    tokens: list[str] = tokenise(alone, rules)[0].as_py()
+    spelled: str = tokens[0].lower() if len(tokens) == 1 else normalise(alone, lowercase=True)[0].as_py()
+    return spelled
 
 
 def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -132,7 +144,8 @@ def _unit(model: ContextualVectors, occurrences: Sequence[Occurrence], layer: in
     for first in range(0, len(occurrences), _SENTENCES_AT_A_TIME):
         some = occurrences[first : first + _SENTENCES_AT_A_TIME]
         found = read_layers(model, [occurrence.tokens for occurrence in some])
-        rows += [layers[layer, occurrence.place] for layers, occurrence in zip(found, some, strict=True)]
+        # Copies: a view would keep all layers of its sentence.
+        rows += [layers[layer, occurrence.place].copy() for layers, occurrence in zip(found, some, strict=True)]
     vectors = np.stack(rows)
     unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return unit

@@ -6,7 +6,7 @@ part of speech in the fourth of ten columns.
 
 from __future__ import annotations
 
-import gzip
+import io
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import FormatError
+from embtrain.formats.files import reading
 from embtrain.probing.layers import layer_names, read_layers
 from embtrain.vectors import Vectors
 
@@ -71,7 +72,7 @@ def probe_tagging(
     Raises:
         FormatError: if a file cannot be read, is not CoNLL-U, or holds no token.
     """
-    learned, tested = (_first(read_conllu(path), max_tokens) for path in (train, test))
+    learned, tested = (_first(path, max_tokens) for path in (train, test))
     tags, expected = _tags(learned), _tags(tested)
     if len(set(tags)) == 1:
         raise FormatError(f"{train} has one part of speech, {str(tags[0])!r}; expected two or more to tell apart")
@@ -108,27 +109,24 @@ def read_conllu(path: str | Path) -> Iterator[TaggedSentence]:
 
 
 def _lines(path: str | Path) -> Iterator[str]:
-    opened = gzip.open if str(path).endswith(".gz") else open
     try:
-        with opened(path, "rt", encoding="utf-8") as file:
-            for line in file:
+        with reading(Path(path)) as file:
+            for line in io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n"):
                 yield line.rstrip("\r\n")
-    except FileNotFoundError:
-        raise FormatError(f"there is no CoNLL-U file {path}") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot read {path} as UTF-8 text: {error}") from None
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error}") from None
 
 
-def _first(sentences: Iterator[TaggedSentence], max_tokens: int) -> list[TaggedSentence]:
+def _first(path: str | Path, max_tokens: int) -> list[TaggedSentence]:
     """Return sentences from the start of a file, so many that there are ``max_tokens`` tokens, or all."""
     found, total = [], 0
-    for sentence in sentences:
+    for sentence in read_conllu(path):
         if total >= max_tokens:
             break
         found.append(sentence)
         total += len(sentence.tokens)
     if not found:
-        raise FormatError("the CoNLL-U file holds no token; expected ten columns a line, and a blank line per sentence")
+        raise FormatError(f"{path} holds no token; expected ten columns a line, and a blank line per sentence")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def test_what_is_no_conllu_is_refused(tmp_path, text, message):
         (tmp_path / "a.conllu").write_text(text)
     with pytest.raises(FormatError, match=message):
         probe_tagging(WORDS, tmp_path / "a.conllu", tmp_path / "a.conllu")
+
+
+def test_a_byte_order_mark_hides_no_token(tmp_path):
+    (tmp_path / "a.conllu").write_text(CONLLU.partition("\n")[2], encoding="utf-8-sig")
+    assert next(read_conllu(tmp_path / "a.conllu")).tokens == ["Do", "n't", "cats"]
+
+
+def test_a_damaged_conllu_file_is_told(tmp_path):
+    damaged = bytearray(gzip.compress(CONLLU.encode() * 100, mtime=0))
+    damaged[40] ^= 255
+    (tmp_path / "a.conllu.gz").write_bytes(damaged)
+    with pytest.raises(FormatError, match=r"a.conllu.gz is cut short or damaged"):
+        list(read_conllu(tmp_path / "a.conllu.gz"))
 
 
 def test_word_vectors_have_one_layer_and_zeros_for_what_they_do_not_know(contextual):
@@ -161,6 +175,22 @@ def test_the_nearest_context_is_the_one_that_differs_least(contextual):
 def test_in_the_layer_of_words_all_occurrences_are_alike(contextual):
     [found] = nearest_contexts(contextual, "Bank", ["a bank"], ["the bank", "a bank", "on bank"], layer=0)
     assert [score for _, score in found.found] == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence", "rules"),
+    [
+        ("카페", unicodedata.normalize("NFD", "저 카페 앞"), TextRules(tokenizer="punctuated")),
+        (unicodedata.normalize("NFD", "카페"), "저 카페 앞", TextRules(tokenizer="punctuated")),
+        ("B2B", "a b2b shop", TextRules(tokenizer="punctuated", digits="zero")),
+        ("카페", "저 카페 앞", TextRules(tokenizer="jamo", language="ko")),
+        ("bank.", "The Bank \udcff", TextRules(lowercase=False)),
+    ],
+)
+def test_a_word_is_found_however_it_is_spelled(contextual, word, sentence, rules):
+    other = ContextualVectors(contextual.bilm, text_rules=rules)
+    [found] = nearest_contexts(other, word, [sentence], [f"{sentence} 또", "nothing"])
+    assert len(found.found) == 1
 
 
 @pytest.mark.parametrize(
