@@ -66,9 +66,11 @@ class ClassifySettings(Section):
     @classmethod
     def _is_known(cls, encoding: str) -> str:
         try:
+            # Some of Python's codecs, such as hex, are of bytes.
+            "".encode(encoding)
             return codecs.lookup(encoding).name
-        except LookupError:
-            raise ValueError(f"classify.encoding: Python knows no encoding {encoding!r}; try utf-8") from None
+        except (LookupError, UnicodeError):
+            raise ValueError(f"classify.encoding: Python knows no encoding of text {encoding!r}; try utf-8") from None
 
     @field_validator("inputs")
     @classmethod
@@ -79,6 +81,13 @@ class ClassifySettings(Section):
         if len(set(inputs)) < len(inputs):
             raise ValueError(f"classify.inputs: each is to be there once, found {', '.join(inputs)}")
         return inputs
+
+    @field_validator("seeds")
+    @classmethod
+    def _are_different(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"classify.seeds: each is to be there once, found {', '.join(map(str, seeds))}")
+        return seeds
 
     @field_validator("dev_fraction", "test_fraction")
     @classmethod

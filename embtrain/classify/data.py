@@ -124,7 +124,12 @@ def _examples(part: pa.Table, classes: list[str], name: str) -> Examples:
     if labels.null_count:
         unknown = part["label"].filter(pc.is_null(labels))[0].as_py()
         raise CorpusError(
-            f"the {name} part has the label {unknown!r}, which the training part has not; it knows "
-            f"{', '.join(map(repr, classes[:10]))}"
+            f"the {name} part has the label {_short(unknown)}, which the training part has not; it knows "
+            f"{', '.join(map(_short, classes[:10]))}"
         )
     return Examples(part["text"].combine_chunks(), labels.to_numpy().astype(np.int64))
+
+
+def _short(label: str) -> str:
+    """Return a label for a message: a column of texts may have been taken for one of labels."""
+    return f"{label!r:.40}"

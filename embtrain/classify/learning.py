@@ -125,4 +125,4 @@ def _pass(
 
 
 def _loss(scores: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
-    return float(-scores[np.arange(len(labels)), labels].mean(dtype=np.float64))
+    return float(0 - scores[np.arange(len(labels)), labels].mean(dtype=np.float64))

@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, f1_score
 
+# Of a label in the name of a metric; MLflow takes 250.
+_LABEL_CHARACTERS = 200
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -48,9 +51,13 @@ class Scores:
 
     def metrics(self) -> dict[str, float]:
         """Return ``test_accuracy``, ``test_f1_macro`` and, for each class, ``test_f1_CLASS``; as MLflow wants names."""
-        f1 = dict(zip(self.classes, self.f1.tolist(), strict=True))
         measured = {"test_accuracy": self.accuracy, "test_f1_macro": float(self.f1.mean())}
-        return measured | {f"test_f1_{_in_a_metric(name)}": value for name, value in f1.items()}
+        for label, value in zip(self.classes, self.f1.tolist(), strict=True):
+            name = f"test_f1_{_in_a_metric(label)}"
+            # Labels may differ in nothing but what a metric's name cannot hold.
+            names = (name, *(f"{name}_{number}" for number in range(2, len(self.classes) + 2)))
+            measured[next(name for name in names if name not in measured)] = value
+        return measured
 
     def confusion_json(self) -> str:
         """Return the confusion matrix and its labels as one JSON object."""
@@ -110,4 +117,5 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _in_a_metric(label: str) -> str:
-    return "".join(character if character.isalnum() or character in "_-. " else "_" for character in label)
+    fit = label[:_LABEL_CHARACTERS]
+    return "".join(character if character.isalnum() or character in "_-. " else "_" for character in fit)

@@ -17,6 +17,9 @@ from embtrain.storage import Location
 FORMATS = ("csv", "tsv", "json", "parquet")
 """Formats of ``corpus`` that have columns, and need no Spark."""
 
+# Read at a time, and so the longest row of CSV, TSV and JSON lines.
+_BLOCK_BYTES = 1 << 26
+
 _WRITTEN_AS_STRINGS = (
     pa.types.is_string,
     pa.types.is_large_string,
@@ -56,6 +59,8 @@ def read_columns(
             there, table = _read(file, file_format, set(columns.values()), encoding)
         except (pa.ArrowException, OSError, UnicodeError) as error:
             reason = str(error).partition("\n")[0]
+            if "block size" in reason:
+                reason = f"a row is longer than {_BLOCK_BYTES:,} bytes; Parquet may hold longer ones"
             raise CorpusError(f"cannot read {file} as {file_format} in {encoding}: {reason}") from None
         _require_columns(file, columns.values(), there)
         tables.append(pa.table({name: _strings(table[column], column, file) for name, column in columns.items()}))
@@ -100,7 +105,7 @@ def _read(file: Location, file_format: str, wanted: set[str], encoding: str) -> 
     # Compressed files are told by their names.
     with file.filesystem.open_input_stream(file.path) as stream:
         if file_format == "json":
-            table = pj.read_json(stream)
+            table = pj.read_json(stream, pj.ReadOptions(block_size=_BLOCK_BYTES))
         else:
             table = _read_delimited(stream, file_format, wanted, encoding)
     return table.column_names, table
@@ -111,7 +116,7 @@ def _read_delimited(stream: pa.NativeFile, file_format: str, wanted: set[str], e
     is_csv = file_format == "csv"
     return csv.read_csv(
         stream,
-        csv.ReadOptions(encoding=encoding),
+        csv.ReadOptions(encoding=encoding, block_size=_BLOCK_BYTES),
         csv.ParseOptions(
             delimiter="," if is_csv else "\t", quote_char='"' if is_csv else False, newlines_in_values=is_csv
         ),

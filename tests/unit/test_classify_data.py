@@ -140,6 +140,29 @@ def test_a_column_that_holds_no_text_is_refused(tmp_path):
         read(str(tmp_path / "a.parquet"), "parquet")
 
 
+@pytest.mark.parametrize("file_format", ["csv", "json"])
+def test_a_text_of_megabytes_is_read(tmp_path, file_format):
+    rows = {
+        "csv": f"text,label\n{'a ' * 1_000_000},1\nb,0\n",
+        "json": f'{{"text": "{"a " * 1_000_000}", "label": 1}}\n',
+    }
+    (tmp_path / "a").write_text(rows[file_format])
+    found = read_columns([str(tmp_path / "a")], file_format, {"text": "text"})
+    assert len(found["text"][0].as_py()) == 2_000_000
+
+
+def test_a_row_too_long_to_read_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("embtrain.classify.tables._BLOCK_BYTES", 100)
+    with pytest.raises(CorpusError, match="a row is longer than 100 bytes; Parquet may hold longer ones"):
+        read(write_csv(tmp_path / "a.csv", [("a" * 1000, "ham")]))
+
+
+def test_a_column_of_texts_taken_for_labels_is_told_in_few_words(tmp_path):
+    with pytest.raises(CorpusError, match="which the training part has not") as told:
+        read(write_csv(tmp_path / "a.csv", [(text, text * 1000) for text, _ in ROWS]))
+    assert len(str(told.value)) < 700
+
+
 def test_text_without_columns_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"corpus.format: .* found 'lines'"):
         read(str(tmp_path), "lines")
@@ -154,7 +177,9 @@ def test_an_input_names_its_sources():
     [
         ({"inputs": ["a + "]}, "several joined by ' \\+ ', found 'a \\+ '"),
         ({"inputs": ["a", "a"]}, "each is to be there once"),
-        ({"encoding": "utf-9"}, "Python knows no encoding 'utf-9'"),
+        ({"encoding": "utf-9"}, "Python knows no encoding of text 'utf-9'"),
+        ({"encoding": "hex"}, "Python knows no encoding of text 'hex'"),
+        ({"seeds": [1, 2, 1]}, "each is to be there once, found 1, 2, 1"),
         ({"dev_fraction": 0}, "must be above 0"),
     ],
 )
