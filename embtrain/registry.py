@@ -200,11 +200,16 @@ def _log(servable: Servable, run_id: str) -> ModelInfo:
             artifacts={servable.artifact: str(folder)},
             # So that it loads where embtrain is not installed.
             code_paths=[str(Path(embtrain.__file__).parent)],
-            pip_requirements=[f"{package}=={installed_version(package)}" for package in servable.requirements],
+            pip_requirements=[_requirement(package) for package in servable.requirements],
             signature=servable.signature,
             input_example=servable.question,
         )
         return logged
+
+
+def _requirement(package: str) -> str:
+    """Return the installed version, without its build: no index has torch 2.13.0+cpu, all have 2.13.0."""
+    return f"{package}=={installed_version(package).partition('+')[0]}"
 
 
 def _signature(columns: Iterable[str], params: Mapping[str, Any]) -> ModelSignature:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -22,6 +21,7 @@ from embtrain.classify.tokens import Features, Tokens
 from embtrain.errors import FormatError
 from embtrain.formats.files import errors_named, finished
 from embtrain.text import TextRules
+from embtrain.text.utf8 import utf8_texts
 
 _NETWORK = "network.safetensors"
 _METADATA = "classifier.json"
@@ -47,7 +47,7 @@ class Classifier:
 
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the probability of each class, ``(N, K)``; a text without tokens has one too."""
-        tokens = Tokens.of(pa.array(texts, pa.string()), self.text_rules, self.settings.max_tokens)
+        tokens = Tokens.of(utf8_texts(texts), self.text_rules, self.settings.max_tokens)
         features = Features([source.features(tokens) for source in self.inputs], tokens.offsets)
         probabilities = np.exp(scores_of(self.network, features), dtype=np.float64)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
@@ -90,16 +90,19 @@ class Classifier:
         """
         with errors_named(folder / _METADATA):
             metadata = json.loads((folder / _METADATA).read_text(encoding="utf-8"))
-            rules = metadata["text_rules"]
-            text_rules = TextRules(**{**rules, "parts_of_speech": tuple(rules["parts_of_speech"])})
-            settings = ClassifySettings.model_validate(metadata["settings"])
-        inputs = [load_input(folder / f"input-{i}", described) for i, described in enumerate(metadata["inputs"])]
-        network = network_of(inputs, num_classes=len(metadata["classes"]), settings=settings)
+            try:
+                classes, described, rules = (metadata[key] for key in ("classes", "inputs", "text_rules"))
+                text_rules = TextRules(**{**rules, "parts_of_speech": tuple(rules["parts_of_speech"])})
+                settings = ClassifySettings.model_validate(metadata["settings"])
+            except (KeyError, TypeError) as error:
+                raise FormatError(f"{folder / _METADATA} describes no classifier: {error!r}") from None
+        inputs = [load_input(folder / f"input-{number}", one) for number, one in enumerate(described)]
+        network = network_of(inputs, num_classes=len(classes), settings=settings)
         try:
             network.load_state_dict(load_file(folder / _NETWORK))
         except (SafetensorError, RuntimeError, OSError) as error:
             raise FormatError(f"{folder / _NETWORK} is damaged, or of another classifier: {error}") from None
-        return cls(metadata["classes"], text_rules, settings, inputs, network)
+        return cls(classes, text_rules, settings, inputs, network)
 
 
 def network_of(inputs: Sequence[Input], *, num_classes: int, settings: ClassifySettings) -> Network:

@@ -24,8 +24,11 @@ from embtrain.classify.words import Words, embedding_of, random_embedding
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import FormatError
 from embtrain.formats import elmo
+from embtrain.formats.files import errors_named
 from embtrain.models.elmo.representation import Representation
 from embtrain.vectors import Floats, Vectors
+
+_WORDS = pa.schema([("word", pa.string())])
 
 # Texts whose layers are computed at a time.
 _TEXTS_AT_A_TIME = 256
@@ -90,7 +93,7 @@ class WordInput:
     def save(self, folder: Path) -> None:
         """Write the words."""
         folder.mkdir()
-        pq.write_table(pa.table({"word": self.words.words}), folder / "words.parquet", compression="zstd")
+        pq.write_table(pa.table([self.words.words], schema=_WORDS), folder / "words.parquet", compression="zstd")
 
 
 class ElmoInput:
@@ -147,8 +150,16 @@ def load_input(folder: Path, description: dict[str, Any]) -> Input:
     """
     match description:
         case {"kind": "words", "dim": int(dim)}:
-            return WordInput.of_words(Words(pq.read_table(folder / "words.parquet")["word"].to_pylist()), dim)
+            return WordInput.of_words(_read_words(folder / "words.parquet"), dim)
         case {"kind": "elmo"}:
             return ElmoInput(elmo.read(folder))
         case _:
             raise FormatError(f"{folder}: expected an input of words or an ELMo, found {description}")
+
+
+def _read_words(path: Path) -> Words:
+    with errors_named(path):
+        table = pq.read_table(path)
+        if table.schema != _WORDS:
+            raise FormatError(f"{path}: expected one column of strings, 'word', found {', '.join(table.column_names)}")
+    return Words(table["word"].to_pylist())

@@ -38,7 +38,8 @@ DEFAULT_PARTS_OF_SPEECH: tuple[PartOfSpeech, ...] = (
 """Words that mean something by themselves."""
 # fmt: on
 
-_PACKAGES = ("kiwipiepy", "kiwipiepy_model")
+KIWI_PACKAGES = ("kiwipiepy", "kiwipiepy_model")
+"""What the tokeniser ``morphemes`` needs."""
 
 # What the tokenizer ``words`` takes for no word is none here.
 _NO_WORDS = rf"(^| )[^\p{{L}}\p{{N}}{MARKS}]+( |$)"
@@ -58,7 +59,7 @@ def kiwi_version() -> str:
         SetupError: if it is not installed.
     """
     try:
-        return ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+        return ", ".join(f"{package} {version(package)}" for package in KIWI_PACKAGES)
     except PackageNotFoundError:
         raise SetupError(
             "corpus.tokenizer: morphemes needs Kiwi, which is not installed here: pip install 'embtrain[korean]'"

@@ -4,15 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mlflow.exceptions import MlflowException
 
 from embtrain import formats
+from embtrain.classify.registry import requirements_of
 from embtrain.cli import main
+from embtrain.text import TextRules
 from embtrain.vectors import Vectors
 from jobs import train_classifier
 
@@ -96,6 +100,17 @@ def test_the_versions_tags_are_what_was_measured(compared):
     [version] = compared.search_model_versions("name='spam'")
     assert version.tags["test_accuracy"] == "1"
     assert "dev_loss" in version.tags
+
+
+def test_a_version_asks_for_what_its_tokeniser_needs():
+    assert {"kiwipiepy", "kiwipiepy_model"} <= set(requirements_of(TextRules(tokenizer="morphemes")))
+    assert "kiwipiepy" not in requirements_of(TextRules())
+
+
+def test_a_version_asks_for_packages_that_an_index_has(compared):
+    folder = mlflow.artifacts.download_artifacts("models:/spam@champion")
+    requirements = (Path(folder) / "requirements.txt").read_text().split()
+    assert f"torch=={torch.__version__.partition('+')[0]}" in requirements
 
 
 @pytest.mark.usefixtures("compared")

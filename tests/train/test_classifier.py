@@ -175,6 +175,14 @@ def test_a_saved_classifier_answers_as_before(tmp_path):
     assert np.isfinite(after.probabilities(asked)).all()
 
 
+def test_half_a_surrogate_pair_is_read_as_a_question_mark(contextual):
+    settings, sources = ClassifySettings(encoder="mean"), [ElmoInput(contextual)]
+    network = network_of(sources, num_classes=2, settings=settings)
+    classifier = Classifier(["0", "1"], RULES, settings, sources, network)
+    cut, marked = classifier.probabilities(["a \ud83d", "a ?"])
+    assert np.allclose(cut, marked)
+
+
 def test_a_damaged_classifier_is_refused(tmp_path):
     source = WordInput.random(pa.array(["a", "b"]), 4)
     taught(["a", "b"] * 4, [0, 1] * 4, source, epochs=1).save(tmp_path / "classifier")
@@ -184,6 +192,12 @@ def test_a_damaged_classifier_is_refused(tmp_path):
         Classifier.load(tmp_path / "classifier")
     with pytest.raises(FormatError, match=r"classifier.json"):
         Classifier.load(tmp_path)
+    (tmp_path / "classifier" / "input-0" / "words.parquet").write_bytes(b"PAR1")
+    with pytest.raises(FormatError, match=r"words.parquet"):
+        Classifier.load(tmp_path / "classifier")
+    (tmp_path / "classifier" / "classifier.json").write_text('{"classes": []}')
+    with pytest.raises(FormatError, match=r"describes no classifier: KeyError\('inputs'\)"):
+        Classifier.load(tmp_path / "classifier")
 
 
 def test_scores_of_a_known_confusion():
@@ -198,6 +212,21 @@ def test_scores_of_a_known_confusion():
             "test_f1_a": 0.75,
             "test_f1_b": 0.5,
             "test_f1_c_d": 0,
+        }
+    )
+
+
+def test_labels_that_are_one_in_the_name_of_a_metric_have_a_metric_each():
+    labels = np.arange(4)
+    metrics = Scores.of(labels, np.array([0, 1, 0, 0]), ["a+b", "a?b", "macro", "x" * 300]).metrics()
+    assert metrics.pop("test_f1_" + "x" * 200) == 0
+    assert metrics == pytest.approx(
+        {
+            "test_accuracy": 0.5,
+            "test_f1_macro": (0.5 + 1) / 4,
+            "test_f1_a_b": 0.5,
+            "test_f1_a_b_2": 1,
+            "test_f1_macro_2": 0,
         }
     )
 

@@ -149,6 +149,6 @@ def test_a_morpheme_has_a_letter_or_a_digit_and_no_white_space(text):
 
 
 def test_without_kiwi_it_is_said_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(morphemes, "_PACKAGES", ("no-such-package",))
+    monkeypatch.setattr(morphemes, "KIWI_PACKAGES", ("no-such-package",))
     with pytest.raises(SetupError, match=r"needs Kiwi.*pip install 'embtrain\[korean\]'"):
         morphemes.kiwi_version()
