@@ -9,7 +9,6 @@ from pydantic import Field, field_validator
 from embtrain.section import Count, Fraction, Integer, Number, Section
 from embtrain.text.characters import CHARACTERS_PER_WORD
 
-
 Filters = Annotated[Integer, Field(ge=1, le=65536)]
 
 
