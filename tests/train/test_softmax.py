@@ -182,7 +182,7 @@ def test_a_gpu_that_is_not_there_is_said():
 
 
 def test_a_gpu_is_refused_to_models_that_train_on_cpus():
-    with pytest.raises(ConfigError, match=r"train.device cuda is for model.objective softmax alone"):
+    with pytest.raises(ConfigError, match=r"train.device cuda is for ELMo and model.objective softmax"):
         build_model(SgnsSettings(), encoded(TOY)[0], threads=1, seed=1, device="cuda")
 
 
