@@ -88,7 +88,7 @@ class FastTextSettings(WindowedModel):
     """What predicts the center: each context word, or the mean of all of them and of their n-grams."""
     num_negatives: Integer = Field(5, ge=1, le=100)
     """Noise tokens against which each prediction is made."""
-    learning_rate: Number = Field(0.035, gt=0, le=10)
+    learning_rate: Number = Field(0.042, gt=0, le=10)
     """At the start. Facebook's program has 0.05."""
 
 
