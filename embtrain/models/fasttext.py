@@ -9,11 +9,9 @@ from embtrain.config import FastTextSettings
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.kernels.fasttext import train_fasttext
-from embtrain.kernels.sampling import fill_alias_table
-from embtrain.kernels.scratch import aligned_rows
 from embtrain.kernels.subword_rows import Parts, SubwordScratch
 from embtrain.models.hogwild import Hogwild, occurrence, starting_rows
-from embtrain.models.objectives import Span
+from embtrain.models.objectives import NegativeSampling, Span
 from embtrain.subword_vectors import Subwords, SubwordVectors
 
 WORDS_AT_A_TIME = 4096
@@ -90,10 +88,8 @@ class SubwordSampling:
     ) -> None:
         self._settings = settings
         self._parts = parts
-        self._alias = np.empty(len(vocabulary), np.uint64)
-        fill_alias_table(vocabulary.negative_probability.copy(), self._alias)
-        self.output_rows = aligned_rows(len(vocabulary), settings.dim)
-        self.occurrence = occurrence
+        self._sampling = NegativeSampling(settings, vocabulary, occurrence)
+        self.output_rows, self.occurrence = self._sampling.output_rows, self._sampling.occurrence
 
     def allocate(self, longest: int) -> SubwordScratch:
         """Make the memory of one thread; see :class:`embtrain.models.objectives.Objective`."""
@@ -108,23 +104,9 @@ class SubwordSampling:
 
     def run(self, input_rows: npt.NDArray[np.float32], span: Span, scratch: SubwordScratch) -> tuple[int, float]:
         """Train on a span; see :class:`embtrain.models.objectives.Objective`."""
-        settings = self._settings
-        return train_fasttext(  # type: ignore[no-any-return]
-            input_rows,
-            self.output_rows,
-            span.ids,
-            span.offsets,
-            span.keep_threshold,
-            self._alias,
-            settings.window,
-            settings.dynamic_window,
-            settings.num_negatives,
-            span.learning_rate,
-            span.seed,
-            scratch,
-            self._parts,
-            settings.architecture == "cbow",
-        )
+        arguments = self._sampling.arguments(input_rows, span, scratch)
+        is_cbow = self._settings.architecture == "cbow"
+        return train_fasttext(*arguments, self._parts, is_cbow)  # type: ignore[no-any-return]
 
 
 def number_rows(subwords: SubwordTable) -> tuple[npt.NDArray[np.int32], Parts]:

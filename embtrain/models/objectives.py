@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.config import CbowSettings, SgnsSettings
+from embtrain.config import CbowSettings, FastTextSettings, SgnsSettings
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import CorpusError
 from embtrain.kernels.cbow import train_cbow
@@ -58,7 +58,10 @@ class NegativeSampling:
     """
 
     def __init__(
-        self, settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, occurrence: npt.NDArray[np.float64]
+        self,
+        settings: SgnsSettings | CbowSettings | FastTextSettings,
+        vocabulary: Vocabulary,
+        occurrence: npt.NDArray[np.float64],
     ) -> None:
         self._settings = settings
         self._alias = np.empty(len(vocabulary), np.uint64)
@@ -75,8 +78,15 @@ class NegativeSampling:
 
     def run(self, input_rows: npt.NDArray[np.float32], span: Span, scratch: Scratch) -> tuple[int, float]:
         """Train on a span; see :class:`Objective`."""
+        arguments = self.arguments(input_rows, span, scratch)
+        if isinstance(self._settings, CbowSettings):
+            return train_cbow(*arguments, self._settings.gradient == "corrected")  # type: ignore[no-any-return]
+        return train_skipgram(*arguments)  # type: ignore[no-any-return]
+
+    def arguments(self, input_rows: npt.NDArray[np.float32], span: Span, scratch: Any) -> tuple[Any, ...]:
+        """Return what every kernel that samples negatives takes, in its order."""
         settings = self._settings
-        arguments = (
+        return (
             input_rows,
             self.output_rows,
             span.ids,
@@ -90,9 +100,6 @@ class NegativeSampling:
             span.seed,
             scratch,
         )
-        if isinstance(settings, CbowSettings):
-            return train_cbow(*arguments, settings.gradient == "corrected")  # type: ignore[no-any-return]
-        return train_skipgram(*arguments)  # type: ignore[no-any-return]
 
 
 class HierarchicalSoftmax:
