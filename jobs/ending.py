@@ -1,9 +1,11 @@
-"""How a job ends: with a sentence, not a stack trace, for what the user can put right."""
+"""How a job begins, with a run file, and ends: with a sentence, not a stack trace, for what the user can put right."""
 
 from __future__ import annotations
 
+import argparse
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from embtrain.errors import in_one_sentence
 
@@ -19,3 +21,24 @@ def exit_code(job: str, work: Callable[[], None]) -> int:
         print(f"{job}: {sentence}", file=sys.stderr)
         return 2
     return 0
+
+
+def run_with_settings(
+    job: str, summary: str, *, logs: str, work: Callable[[str, Sequence[str]], None], arguments: Sequence[str] | None
+) -> int:
+    """Do a job that a run file describes; return 0, or 2 for what the user can put right.
+
+    Args:
+        job: its file.
+        summary: what it does, for ``--help``.
+        logs: the package whose messages are shown.
+        work: is given the run file and the settings that come before the file's.
+        arguments: of the command line; None for those of this process.
+    """
+    parser = argparse.ArgumentParser(prog=job, description=summary)
+    parser.add_argument("--conf", required=True, metavar="FILE", help="run file, as conf/README.md describes")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that come before the file's")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger(logs).setLevel(logging.INFO)
+    return exit_code(job, lambda: work(options.conf, options.overrides))

@@ -7,26 +7,20 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
 from embtrain.settings import load_settings
-from jobs.ending import exit_code
+from jobs.ending import run_with_settings
 from pipelines.prepare import prepare
 from pipelines.session import spark_session
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare the snapshot of a run file; return 0, or 2 for what the user can put right."""
-    parser = argparse.ArgumentParser(prog="prepare_snapshot.py", description="Corpus to snapshot.")
-    parser.add_argument("--conf", required=True, metavar="FILE", help="run file, as conf/README.md describes")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that come before the file's")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("pipelines").setLevel(logging.INFO)
-    return exit_code("prepare_snapshot.py", lambda: run(options.conf, options.overrides))
+    return run_with_settings(
+        "prepare_snapshot.py", "Corpus to snapshot.", logs="pipelines", work=run, arguments=arguments
+    )
 
 
 def run(conf: str, overrides: Sequence[str]) -> None:

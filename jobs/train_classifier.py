@@ -7,24 +7,18 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
 from embtrain.settings import load_settings
-from jobs.ending import exit_code
+from jobs.ending import run_with_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train what a run file says, and print how its inputs compare; return 0, or 2 for what the user can put right."""
-    parser = argparse.ArgumentParser(prog="train_classifier.py", description="Texts and labels to a classifier.")
-    parser.add_argument("--conf", required=True, metavar="FILE", help="run file, as conf/README.md describes")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that come before the file's")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("embtrain").setLevel(logging.INFO)
-    return exit_code("train_classifier.py", lambda: run(options.conf, options.overrides))
+    return run_with_settings(
+        "train_classifier.py", "Texts and labels to a classifier.", logs="embtrain", work=run, arguments=arguments
+    )
 
 
 def run(conf: str, overrides: Sequence[str]) -> None:
