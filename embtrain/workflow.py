@@ -39,7 +39,7 @@ from embtrain.evaluation.similarity import read_pairs
 from embtrain.lease import held
 from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
-from embtrain.models.build import build_model
+from embtrain.models.build import build_model, on_device
 from embtrain.models.protocol import Model
 from embtrain.progress import training_bar
 from embtrain.registry import register
@@ -204,7 +204,7 @@ def _train(
 ) -> dict[str, float]:
     """Run the loop; return the losses after the last epoch, in the first process."""
     assert not isinstance(settings.model, FactorisedModel)
-    source, total = corpus.source, settings.train.epochs * corpus.source.size
+    source, total = on_device(corpus.source, model), settings.train.epochs * corpus.source.size
     losses: dict[str, float] = {}
 
     def observe(report: Report) -> None:

@@ -12,6 +12,10 @@ settings.load_profile("embtrain")
 
 ROOT = Path(__file__).parent.parent
 
+# Where there is no GPU, its kernels run in Triton's interpreter. Triton asks for it once, when it is imported.
+if not Path("/dev/nvidiactl").exists():
+    os.environ["TRITON_INTERPRET"] = "1"
+
 
 @pytest.fixture(scope="session")
 def spark():

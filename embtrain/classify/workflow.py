@@ -24,7 +24,7 @@ from embtrain.config import Settings
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import ConfigError
 from embtrain.loading import load
-from embtrain.models.softmax import find_device
+from embtrain.models.devices import find_device
 from embtrain.vectors import Vectors
 
 log = logging.getLogger(__name__)

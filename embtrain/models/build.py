@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.config import ElmoSettings, FastTextSettings, GloveSettings, TrainedModel
+from embtrain.config import CbowSettings, ElmoSettings, FastTextSettings, GloveSettings, SgnsSettings, TrainedModel
+from embtrain.data.source import Source
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
-from embtrain.errors import ConfigError
-from embtrain.models.protocol import Model
+from embtrain.models.devices import choose_device, find_device
+from embtrain.models.protocol import DeviceModel, Model
+
+GPU_MAX_WINDOW = 120
+"""With wider windows the scores of a tile alone would fill a GPU's registers."""
 
 
 def build_model(
@@ -46,17 +50,16 @@ def build_model(
     """
     if isinstance(settings, ElmoSettings):
         from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - loads torch
-        from embtrain.models.softmax import find_device  # noqa: PLC0415 - likewise
 
         assert characters is not None
         group = group or Group()
         return Elmo(settings, characters, group=group, threads=threads, seed=seed, device=find_device(device))
     if not isinstance(settings, GloveSettings | FastTextSettings) and settings.objective == "softmax":
-        from embtrain.models.softmax import Softmax, find_device  # noqa: PLC0415 - loads torch and numba
+        from embtrain.models.softmax import Softmax  # noqa: PLC0415 - loads torch and numba
 
         return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
-    if device == "cuda":
-        raise ConfigError("train.device cuda is for ELMo and model.objective softmax: expected auto or cpu")
+    if choose_device(device, without_kernel(settings)) == "cuda":
+        return _build_on_gpu(settings, vocabulary, seed=seed)
     if isinstance(settings, GloveSettings):
         from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
 
@@ -69,3 +72,31 @@ def build_model(
     from embtrain.models.word2vec import Word2Vec  # noqa: PLC0415 - loads numba
 
     return Word2Vec(settings, vocabulary, threads=threads, seed=seed)
+
+
+def _build_on_gpu(settings: TrainedModel, vocabulary: Vocabulary, *, seed: int) -> Model[Any]:
+    """Return a model whose kernels run on a GPU."""
+    from embtrain.models.gpu.word2vec import DeviceWord2Vec  # noqa: PLC0415 - loads torch, triton and numba
+
+    assert isinstance(settings, SgnsSettings | CbowSettings)
+    return DeviceWord2Vec(settings, vocabulary, seed=seed, device="cuda")
+
+
+def without_kernel(settings: TrainedModel) -> str | None:
+    """Return what of a model has no kernel of ours for GPUs, or None."""
+    if not isinstance(settings, SgnsSettings | CbowSettings):
+        return f"model.type {settings.type}"
+    if settings.objective != "negative_sampling":
+        return f"model.objective {settings.objective}"
+    if settings.window > GPU_MAX_WINDOW:
+        return f"a model.window above {GPU_MAX_WINDOW}"
+    return None
+
+
+def on_device(source: Source[Any], model: Model[Any]) -> Source[Any]:
+    """Return a source whose blocks are where the model trains: for a GPU, they stay there while there is room."""
+    if not isinstance(model, DeviceModel):
+        return source
+    from embtrain.models.gpu.blocks import ResidentBlocks, room_for_blocks  # noqa: PLC0415 - loads torch
+
+    return ResidentBlocks(source, model.upload, room_for_blocks(model.device))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -78,3 +78,14 @@ class Model(Protocol[BlockT_contra]):
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the word vectors. Shape ``(V, D)``."""
+
+
+@runtime_checkable
+class DeviceModel(Protocol):
+    """What a model has besides, if it trains on blocks that are on its device."""
+
+    device: Any
+    """A ``torch.device``, of which this module does not know."""
+
+    def upload(self, block: Any) -> Any:
+        """Copy a block of the source to the device: what comes back is what ``train`` takes."""

@@ -17,7 +17,7 @@ from embtrain.config import CbowSettings, SgnsSettings
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, Replicas
-from embtrain.errors import ConfigError, SetupError
+from embtrain.errors import ConfigError
 from embtrain.kernels.window_ids import draw_windows
 from embtrain.models.hogwild import keep_threshold, occurrence, span_seed, starting_rows
 from embtrain.models.objectives import require_two_words
@@ -156,17 +156,6 @@ class Softmax:
         drawing = (ids, offsets, self._keep_threshold, settings.window, settings.dynamic_window, seed, kept)
         count = draw_windows(*drawing, centers, contexts, ends)
         return centers[:count], contexts[: ends[count - 1] if count else 0], ends[:count]
-
-
-def find_device(wanted: str) -> str:
-    """Return ``cuda`` or ``cpu``; for ``auto``, the GPU if there is one.
-
-    Raises:
-        SetupError: if a GPU is wanted and torch finds none.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise SetupError("train.device is cuda, but torch finds no GPU: install torch for CUDA, or set it to cpu")
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def windows_per_step(vocab_size: int) -> int:

@@ -181,11 +181,6 @@ def test_a_gpu_that_is_not_there_is_said():
         build_model(SgnsSettings(objective="softmax"), encoded(TOY)[0], threads=1, seed=1, device="cuda")
 
 
-def test_a_gpu_is_refused_to_models_that_train_on_cpus():
-    with pytest.raises(ConfigError, match=r"train.device cuda is for ELMo and model.objective softmax"):
-        build_model(SgnsSettings(), encoded(TOY)[0], threads=1, seed=1, device="cuda")
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU; the CPU's curve is tested above")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_gpu_learns_what_the_cpu_learns(name):

@@ -1,0 +1,110 @@
+"""Continuous bag of words with negative sampling on a GPU, tile by tile.
+
+The step is that of :mod:`embtrain.kernels.cbow`, for all windows of a tile at once: a product with the band gives the
+means of all windows, and one with the band turned around gives their steps back to the context rows. Negatives
+are shared, and weighed, as by :mod:`embtrain.kernels.gpu.skipgram`.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from embtrain.kernels.gpu.tiles import (
+    SCALARS,
+    add_to_rows,
+    count_and_cost,
+    differ,
+    load_tile,
+    row_addresses,
+    softplus,
+)
+
+
+@triton.jit(do_not_specialize=SCALARS)
+def train_cbow_tiles(
+    input_rows,
+    output_rows,
+    ids,
+    sequences,
+    kept_before,
+    first_token: tl.int64,
+    last_token: tl.int64,
+    num_tokens: tl.int64,
+    alias,
+    vocab_size: tl.int64,
+    seed: tl.uint64,
+    learning_rate: tl.float32,
+    negative_weight: tl.float32,
+    pairs,
+    losses,
+    WINDOW: tl.constexpr,
+    DYNAMIC: tl.constexpr,
+    STRIDE: tl.constexpr,
+    CENTERS: tl.constexpr,
+    CONTEXTS: tl.constexpr,
+    NEGATIVES: tl.constexpr,
+    CHUNK: tl.constexpr,
+    TRAINS: tl.constexpr,
+    DIVIDES: tl.constexpr,
+):
+    """Train on the windows of a span of a block; programs take its tiles in turn.
+
+    Args:
+        input_rows, output_rows, ids, sequences, kept_before, first_token, last_token, num_tokens, alias, vocab_size,
+            seed, learning_rate, negative_weight, pairs, losses, WINDOW, DYNAMIC, STRIDE, CENTERS, CONTEXTS,
+            NEGATIVES, CHUNK, TRAINS: as for :func:`embtrain.kernels.gpu.skipgram.train_skipgram_tiles`; what is
+            counted as a pair is a center that has a context.
+        DIVIDES: whether a context row's step is divided by their number; see
+            :func:`embtrain.kernels.cbow.train_cbow`.
+    """
+    first, last = tl.load(kept_before + first_token), tl.load(kept_before + last_token)
+    num_kept = tl.load(kept_before + num_tokens)
+    num_pairs, loss = tl.full((), 0, tl.int64), tl.full((), 0.0, tl.float64)
+    for position in range(first + tl.program_id(0) * CENTERS, last, tl.num_programs(0) * CENTERS):
+        center_ids, context_ids, negative_ids, band = load_tile(
+            ids, sequences, position, last, num_kept, alias, vocab_size, seed,
+            WINDOW, DYNAMIC, CENTERS, CONTEXTS, NEGATIVES,
+        )  # fmt: skip
+        size = tl.sum(band, axis=1)[:, None]
+        has_context = size > 0
+        share = 1.0 / tl.maximum(size, 1.0)
+        against = tl.where(has_context, differ(center_ids, negative_ids) * negative_weight, 0.0)
+        centers = row_addresses(output_rows, center_ids, STRIDE)
+        contexts = row_addresses(input_rows, context_ids, STRIDE)
+        negatives = row_addresses(output_rows, negative_ids, STRIDE)
+
+        of_centers = tl.zeros((CENTERS, 1), tl.float32)
+        of_negatives = tl.zeros((CENTERS, NEGATIVES), tl.float32)
+        for start in range(0, STRIDE, CHUNK):
+            columns = start + tl.arange(0, CHUNK)[None, :]
+            inside = columns < STRIDE
+            x = tl.load(contexts + columns, mask=inside, other=0.0, cache_modifier=".cg")
+            y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
+            z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
+            mean = tl.dot(band, x) * share
+            of_centers += tl.sum(mean * y, axis=1)[:, None]
+            of_negatives = tl.dot(mean, tl.trans(z), of_negatives)
+        num_pairs += tl.sum(has_context.to(tl.int64))
+        cost = tl.sum(tl.where(has_context, softplus(-of_centers), 0.0)) + tl.sum(against * softplus(of_negatives))
+        loss += cost.to(tl.float64)
+
+        if TRAINS:
+            of_centers = tl.where(has_context, learning_rate * tl.sigmoid(-of_centers), 0.0)
+            of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
+            has_center = (tl.sum(band, axis=0) > 0)[:, None]
+            everything = tl.full((NEGATIVES, 1), 1, tl.int1)
+            for start in range(0, STRIDE, CHUNK):
+                columns = start + tl.arange(0, CHUNK)[None, :]
+                inside = columns < STRIDE
+                x = tl.load(contexts + columns, mask=inside, other=0.0, cache_modifier=".cg")
+                y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
+                z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
+                mean = tl.dot(band, x) * share
+                step = of_centers * y + tl.dot(of_negatives, z)
+                if DIVIDES:
+                    step *= share
+                add_to_rows(centers, columns, of_centers * mean, has_context, inside)
+                add_to_rows(negatives, columns, tl.dot(tl.trans(of_negatives), mean), everything, inside)
+                add_to_rows(contexts, columns, tl.dot(tl.trans(band), step), has_center, inside)
+    count_and_cost(pairs, losses, num_pairs, loss)
