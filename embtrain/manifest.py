@@ -25,11 +25,19 @@ import pyarrow.parquet as pq
 
 import embtrain
 from embtrain.errors import SnapshotError
-from embtrain.schema import Table
+from embtrain.schema import CHARACTERS, COOCCURRENCE, DOCUMENT_TERMS, SUBWORDS, Table
 from embtrain.storage import Location
 
 MANIFEST = "_manifest.json"
 SNAPSHOT = "snapshot.json"
+
+# How to get the tables that not every run file asks for.
+_ASKED_FOR_BY = {
+    SUBWORDS.name: "run prepare with model.type fasttext",
+    CHARACTERS.name: "run prepare with model.type elmo",
+    COOCCURRENCE.name: "put `tables: [cooccurrence]` into the run file, and run prepare again",
+    DOCUMENT_TERMS.name: "put `tables: [document_terms]` into the run file, and run prepare again",
+}
 
 
 def fingerprint(**parts: Any) -> str:
@@ -189,14 +197,23 @@ class Snapshot:
                 f"{folders[1]}: the tables do not belong together; run prepare again"
             )
 
+    def require(self, table: Table) -> None:
+        """Refuse a snapshot without a table.
+
+        Raises:
+            SnapshotError: saying how to get it.
+        """
+        if table.name not in self.tables:
+            advice = _ASKED_FOR_BY.get(table.name, "run prepare again")
+            raise SnapshotError(f"the snapshot {self.location} has no table {table.name!r}; {advice}")
+
     def table(self, table: Table) -> tuple[Location, Manifest]:
         """Return a table's folder and manifest, once its files have been checked against it.
 
         Raises:
             SnapshotError: if the table is absent, unfinished or damaged.
         """
-        if table.name not in self.tables:
-            raise SnapshotError(f"the snapshot {self.location} has no table {table.name!r}; run prepare again")
+        self.require(table)
         folder = self.location / self.tables[table.name]
         manifest = read_manifest(folder)
         if manifest is None:

@@ -18,10 +18,6 @@ def read_characters(snapshot: Snapshot, vocab_size: int) -> npt.NDArray[np.int32
     Raises:
         SnapshotError: if the table is absent or damaged, or was made from another vocabulary.
     """
-    if CHARACTERS.name not in snapshot.tables:
-        raise SnapshotError(
-            f"the snapshot {snapshot.location} has no table {CHARACTERS.name!r}; run prepare with model.type elmo"
-        )
     snapshot.require_origin(CHARACTERS, VOCABULARY)
     folder, _ = snapshot.table(CHARACTERS)
     spelled = read_by_id(snapshot, CHARACTERS).column("characters").combine_chunks()

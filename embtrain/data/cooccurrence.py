@@ -46,11 +46,7 @@ def require_cooccurrence(snapshot: Snapshot) -> None:
     Raises:
         SnapshotError: saying how to ask for it.
     """
-    if COOCCURRENCE.name not in snapshot.tables:
-        raise SnapshotError(
-            f"the snapshot {snapshot.location} has no table {COOCCURRENCE.name!r}; put `tables: [cooccurrence]` "
-            "into the run file, and run prepare again"
-        )
+    snapshot.require(COOCCURRENCE)
     snapshot.require_origin(COOCCURRENCE, SEQUENCES)
     snapshot.require_origin(SEQUENCES, VOCABULARY)
 

@@ -36,11 +36,6 @@ def read_document_terms(snapshot: Snapshot, vocab_size: int) -> DocumentTerms:
         SnapshotError: if it is absent or damaged, was made with another vocabulary, or has a term that is not in the
             vocabulary, is there twice in a document, or is counted less than once.
     """
-    if DOCUMENT_TERMS.name not in snapshot.tables:
-        raise SnapshotError(
-            f"the snapshot {snapshot.location} has no table {DOCUMENT_TERMS.name!r}; put `tables: [document_terms]` "
-            "into the run file, and run prepare again"
-        )
     snapshot.require_origin(DOCUMENT_TERMS, VOCABULARY)
     folder, manifest = snapshot.table(DOCUMENT_TERMS)
     try:

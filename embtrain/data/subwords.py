@@ -35,10 +35,6 @@ class SubwordTable:
         Raises:
             SnapshotError: if it is absent or damaged, or was made from another vocabulary.
         """
-        if SUBWORDS.name not in snapshot.tables:
-            raise SnapshotError(
-                f"the snapshot {snapshot.location} has no table {SUBWORDS.name!r}; run prepare with model.type fasttext"
-            )
         snapshot.require_origin(SUBWORDS, VOCABULARY)
         folder, manifest = snapshot.table(SUBWORDS)
         lists = read_by_id(snapshot, SUBWORDS).column("buckets").combine_chunks()
