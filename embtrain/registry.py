@@ -32,6 +32,8 @@ import embtrain
 from embtrain import formats, served_model
 from embtrain.errors import ModelNotFoundError, SetupError
 from embtrain.loading import read_file
+from embtrain.text import TextRules
+from embtrain.text.morphemes import KIWI_PACKAGES
 from embtrain.tracking import connect
 from embtrain.vectors import Vectors
 
@@ -139,8 +141,25 @@ def load_registered(uri: str) -> Vectors | ContextualVectors:
                 artifact_uri=f"{uri}/artifacts/{served_model.ARTIFACT}", dst_path=folder
             )
         except (MlflowException, OSError) as error:
-            raise ModelNotFoundError(f"there are no vectors at {uri}: {_first_line(error)}") from None
+            raise ModelNotFoundError(
+                _what_else(uri) or f"there are no vectors at {uri}: {_first_line(error)}"
+            ) from None
         return read_file(vectors)
+
+
+def text_requirements(rules: TextRules | None) -> tuple[str, ...]:
+    """Return the packages by which texts are taken apart where a version is served."""
+    return KIWI_PACKAGES if rules and rules.tokenizer == "morphemes" else ()
+
+
+def _what_else(uri: str) -> str | None:
+    """Say what a version holds that has no vectors, such as a classifier; None where there is no version."""
+    try:
+        found = mlflow.artifacts.list_artifacts(artifact_uri=f"{uri}/artifacts")
+    except (MlflowException, OSError):
+        return None
+    names = " and ".join(Path(file.path).name for file in found)
+    return f"{uri} has no vectors, but a {names}; load it by mlflow.pyfunc.load_model({uri!r})" if names else None
 
 
 def _servable_vectors(vectors: Vectors) -> Servable:
@@ -179,7 +198,7 @@ def _servable_contextual(contextual: ContextualVectors) -> Servable:
         save=lambda folder: elmo.write(contextual, folder),
         artifact=served_model.ARTIFACT,
         code=served_contextual.__file__,
-        requirements=(*_REQUIREMENTS, "h5py", "pydantic", "torch"),
+        requirements=(*_REQUIREMENTS, "h5py", "pydantic", "torch", *text_requirements(contextual.text_rules)),
         signature=_signature([served_contextual.COLUMN], served_contextual.PARAMS),
         question=pd.DataFrame({served_contextual.COLUMN: texts}),
         check=check,

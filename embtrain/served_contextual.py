@@ -16,6 +16,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from embtrain.formats import elmo
 from embtrain.served_model import ARTIFACT
+from embtrain.served_rows import rows_of
 from embtrain.vectors import Floats
 
 COLUMN = "text"
@@ -55,8 +56,7 @@ class ServedContextualVectors(PythonModel):
         if COLUMN not in model_input.columns:
             found = ", ".join(map(str, model_input.columns)) or "none"
             raise MlflowException.invalid_parameter_value(f"expected a column {COLUMN!r}, found {found}")
-        # MLflow makes a single row of a dictionary of lists; explode makes rows of it again.
-        texts: list[str] = model_input[COLUMN].explode().fillna("").tolist()
+        texts: list[str] = rows_of(model_input, [COLUMN])[COLUMN].tolist()
         if task == "text":
             return self.contextual.encode_texts(texts)
         tokens, vectors = self.contextual.encode_tokens(texts)

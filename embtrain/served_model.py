@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from embtrain.errors import UnknownWordError
 from embtrain.formats import safetensors_folder
+from embtrain.served_rows import rows_of
 from embtrain.vectors import Floats, Neighbours
 
 ARTIFACT = "vectors"
@@ -98,8 +99,7 @@ def _questions(table: pd.DataFrame, task: str) -> list[list[str]]:
         raise MlflowException.invalid_parameter_value(
             f"the task {task!r} reads the columns {', '.join(columns)}; found {found}"
         )
-    # MLflow makes a single row of a dictionary of lists; explode makes rows of it again.
-    rows: list[list[str]] = table[columns].explode(columns).fillna("").to_numpy().tolist()
+    rows: list[list[str]] = rows_of(table, columns).to_numpy().tolist()
     return rows
 
 

@@ -12,9 +12,7 @@ from mlflow.types.schema import ColSpec, DataType, Map, Schema
 
 from embtrain.classify import served
 from embtrain.classify.classifier import Classifier
-from embtrain.registry import Servable, register_servable
-from embtrain.text import TextRules
-from embtrain.text.morphemes import KIWI_PACKAGES
+from embtrain.registry import Servable, register_servable, text_requirements
 
 LOGGED_MODEL = "classifier"
 """A run's classifier is ``runs:/RUN_ID/classifier``."""
@@ -51,17 +49,12 @@ def register_classifier(
         save=classifier.save,
         artifact=served.ARTIFACT,
         code=served.__file__,
-        requirements=requirements_of(classifier.text_rules),
+        requirements=(*_REQUIREMENTS, *text_requirements(classifier.text_rules)),
         signature=_signature(),
         question=pd.DataFrame({served.COLUMN: [example]}),
         check=lambda answer: _check(classifier, example, answer),
     )
     return register_servable(servable, run_id=run_id, name=name, alias=alias, metrics=metrics, tags=tags)
-
-
-def requirements_of(rules: TextRules) -> tuple[str, ...]:
-    """Return the packages that a classifier needs where it is served."""
-    return (*_REQUIREMENTS, *(KIWI_PACKAGES if rules.tokenizer == "morphemes" else ()))
 
 
 def _signature() -> ModelSignature:

@@ -15,6 +15,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from embtrain.classify.classifier import Classifier
+from embtrain.served_rows import rows_of
 
 ARTIFACT = "classifier"
 """The folder among a version's artifacts."""
@@ -42,8 +43,7 @@ class ServedClassifier(PythonModel):
         if COLUMN not in model_input.columns:
             found = ", ".join(map(str, model_input.columns)) or "none"
             raise MlflowException.invalid_parameter_value(f"expected the column {COLUMN!r}, found {found}")
-        # MLflow makes a single row of a dictionary of lists; explode makes rows of it again.
-        texts = model_input[COLUMN].explode().fillna("").astype(str).tolist()
+        texts = rows_of(model_input, [COLUMN])[COLUMN].astype(str).tolist()
         classes, probabilities = self.classifier.classes, self.classifier.probabilities(texts)
         return pd.DataFrame(
             {

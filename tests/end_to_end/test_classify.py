@@ -14,9 +14,7 @@ import torch
 from mlflow.exceptions import MlflowException
 
 from embtrain import formats
-from embtrain.classify.registry import requirements_of
 from embtrain.cli import main
-from embtrain.text import TextRules
 from embtrain.vectors import Vectors
 from jobs import train_classifier
 
@@ -102,9 +100,17 @@ def test_the_versions_tags_are_what_was_measured(compared):
     assert "dev_loss" in version.tags
 
 
-def test_a_version_asks_for_what_its_tokeniser_needs():
-    assert {"kiwipiepy", "kiwipiepy_model"} <= set(requirements_of(TextRules(tokenizer="morphemes")))
-    assert "kiwipiepy" not in requirements_of(TextRules())
+def test_no_text_has_no_label(compared):
+    served = mlflow.pyfunc.load_model("models:/spam@champion")
+    assert served.predict({"text": []}).empty
+    assert len(served.predict({"text": ["", "a prize !"]})) == 2
+
+
+@pytest.mark.usefixtures("compared")
+def test_a_classifier_that_is_asked_for_vectors_says_what_it_is(capsys):
+    assert main(["nearest", "prize", "--model", "models:/spam@champion"]) == 2
+    sentence = capsys.readouterr().err
+    assert "models:/spam/1 has no vectors, but a classifier; load it by mlflow.pyfunc.load_model(" in sentence
 
 
 def test_a_version_asks_for_packages_that_an_index_has(compared):

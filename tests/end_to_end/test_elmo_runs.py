@@ -83,6 +83,7 @@ def test_the_pyfunc_gives_vectors_of_texts_and_of_their_tokens():
     vectors = served.predict(texts)
     np.testing.assert_allclose(vectors, contextual.encode_texts(["a1 b2. b3", "", ""]), atol=1e-6)
     assert not vectors[1:].any()
+    assert served.predict({"text": []}).shape == (0, 16)
     answer = served.predict(texts, params={"task": "tokens"})
     assert answer["tokens"].tolist() == [["a1", "b2", "b3"], [], []]
     np.testing.assert_allclose(np.mean(answer["vectors"][0], axis=0), vectors[0], atol=1e-5)

@@ -21,6 +21,7 @@ from embtrain.config import Settings, TrackSettings
 from embtrain.errors import FormatError, ModelNotFoundError, SetupError
 from embtrain.manifest import Manifest, Snapshot, write_manifest
 from embtrain.storage import Location
+from embtrain.text import TextRules
 from embtrain.tracking import TrackedRun, connect, start_run
 from embtrain.vectors import Vectors
 
@@ -237,6 +238,11 @@ def test_a_version_that_answers_wrongly_is_removed_and_the_alias_stays(run_id, v
     assert str(connect().get_model_version_by_alias("royal.v1", "champion").version) == "1"
 
 
+def test_a_version_asks_for_what_its_tokeniser_needs():
+    assert registry.text_requirements(TextRules(tokenizer="morphemes")) == ("kiwipiepy", "kiwipiepy_model")
+    assert registry.text_requirements(TextRules()) == registry.text_requirements(None) == ()
+
+
 def test_nothing_in_a_version_is_pickled(run_id, tmp_path):
     folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=URI, dst_path=tmp_path))
     assert not [path for path in folder.rglob("*") if path.suffix in {".pkl", ".pickle", ".pt", ".bin"}]
@@ -262,6 +268,7 @@ def test_predict_solves_analogies(served):
 
 
 def test_unknown_words_and_nulls_can_be_skipped(served):
+    assert served.predict({"word": []}).shape == (0, 3)
     words = table(word=["kng", "king", None])
     assert served.predict(words, params={"unknown": "skip"})[:, 0].tolist() == [0, 3, 0]
     nearest = served.predict(words, params={"unknown": "skip", "task": "nearest", "topn": 1})
