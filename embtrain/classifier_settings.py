@@ -13,6 +13,10 @@ RANDOM = "random"
 """The input of word vectors that start at random: the control."""
 
 
+# Codecs of Python that encode host names rather than texts.
+_OF_HOST_NAMES = {"idna", "punycode"}
+
+
 def sources_of(text: str) -> list[str]:
     """Return what an input is put together from: ``models:/elmo@champion + glove.txt`` names two."""
     return [source.strip() for source in f" {text} ".split(" + ")]
@@ -68,9 +72,12 @@ class ClassifySettings(Section):
         try:
             # Some of Python's codecs, such as hex, are of bytes.
             "".encode(encoding)
-            return codecs.lookup(encoding).name
+            name = codecs.lookup(encoding).name
         except (LookupError, UnicodeError):
-            raise ValueError(f"classify.encoding: Python knows no encoding of text {encoding!r}; try utf-8") from None
+            name = None
+        if name is None or name in _OF_HOST_NAMES:
+            raise ValueError(f"classify.encoding: Python knows no encoding of text {encoding!r}; try utf-8")
+        return name
 
     @field_validator("inputs")
     @classmethod

@@ -168,6 +168,8 @@ def _read_vocabulary(path: Path) -> tuple[list[str], Any]:
     with errors_named(path):
         table = pq.read_table(path)
         VOCABULARY.check(table.schema)
+        if table["token"].null_count:
+            raise FormatError(f"{path} has {table['token'].null_count} nulls in its column 'token'; expected words")
     return table["token"].to_pylist(), None if table["count"].null_count else table["count"].to_numpy()
 
 

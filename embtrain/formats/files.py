@@ -45,7 +45,8 @@ def errors_named(path: Path) -> Iterator[None]:
         raise FormatError(f"there is no file or folder {path}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FormatError(f"{path} is cut short or damaged: {error}") from None
-    except (ValueError, pa.ArrowException) as error:  # a UnicodeDecodeError is a ValueError
+    # A UnicodeDecodeError is a ValueError; JSON that is nested too deeply is a RecursionError.
+    except (ValueError, RecursionError, pa.ArrowException) as error:
         raise FormatError(f"{path}: {error}") from None
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -18,6 +20,7 @@ from embtrain.errors import FormatError
 from embtrain.formats import elmo
 from embtrain.loading import load_words, read_file, write_file
 from embtrain.models.elmo.bilm import BiLM
+from embtrain.schema import VOCABULARY
 from embtrain.text import TextRules
 from embtrain.vectors import Vectors
 
@@ -150,6 +153,7 @@ def test_weights_and_options_that_do_not_fit_are_told_apart_in_a_sentence(folder
     [
         ("weights.hdf5", b"no HDF5", "weights.hdf5 is no HDF5 file, or damaged"),
         ("options.json", b"{", "options.json: Expecting"),
+        ("options.json", b"[" * 100_000, "options.json: maximum recursion depth exceeded"),
         ("text_rules.json", b"{}", "holds no rules of text"),
         ("other_weights.hdf5", b"", "expected one file .weights.hdf5 .* found other_weights.hdf5, weights.hdf5"),
     ],
@@ -157,6 +161,13 @@ def test_weights_and_options_that_do_not_fit_are_told_apart_in_a_sentence(folder
 def test_damaged_files_are_named(folder, name, content, sentence):
     (folder / name).write_bytes(content)
     with pytest.raises(FormatError, match=sentence):
+        embtrain.load(folder)
+
+
+def test_a_vocabulary_has_no_nulls(folder):
+    words = pa.table([[0, 1], ["the", None], [5, 2]], schema=VOCABULARY.arrow_schema)
+    pq.write_table(words, folder / "vocabulary.parquet")
+    with pytest.raises(FormatError, match=r"vocabulary.parquet has 1 nulls in its column 'token'; expected words"):
         embtrain.load(folder)
 
 
