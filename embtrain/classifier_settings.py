@@ -43,6 +43,8 @@ class ClassifySettings(Section):
     at random; or several joined, `MODEL + MODEL`."""
     frozen: bool = True
     """False: MODEL's word vectors are trained further. Those of `random` always are, those of ELMo never."""
+    layer_norm: bool = False
+    """True: each layer of an ELMo is brought to mean 0 and variance 1, token by token, before the layers are mixed."""
     dim: Integer = Field(100, ge=1, le=4096)
     """Numbers per vector of `random`."""
     max_words: Integer = Field(100_000, ge=0)

@@ -72,6 +72,12 @@ class ContextualVectors:
     def __repr__(self) -> str:
         return f"ContextualVectors({self.num_layers} layers x {self.dim})"
 
+    def to(self, device: str) -> ContextualVectors:
+        """Compute on another device, such as ``cuda``, from now on; return itself."""
+        self.bilm.to(device)
+        self._word_cache = WordCache(self.bilm.characters)
+        return self
+
     @property
     def dim(self) -> int:
         """Return the numbers per token and layer: P of the forward direction, then P of the backward one."""

@@ -97,11 +97,17 @@ class WordInput:
 
 
 class ElmoInput:
-    """The layers of a biLM, which is not trained; how they are mixed is (Peters et al., 2018, eq. 1)."""
+    """The layers of a biLM, which is not trained; how they are mixed is (Peters et al., 2018, eq. 1).
 
-    def __init__(self, model: ContextualVectors) -> None:
+    Args:
+        model: the biLM; its layers are computed where it is.
+        layer_norm: bring each token's layers to mean 0 and variance 1 before they are mixed.
+    """
+
+    def __init__(self, model: ContextualVectors, *, layer_norm: bool = False) -> None:
         self.model = model
         self.dim = model.dim
+        self._layer_norm = layer_norm
 
     def features(self, tokens: Tokens) -> Floats:
         """Return all layers of the tokens, ``(T, L, D)``, in a temporary file: they may not fit into memory."""
@@ -119,11 +125,11 @@ class ElmoInput:
 
     def module(self) -> nn.Module:
         """Return equal weights of the layers."""
-        return _MixedLayers(self.model.num_layers)
+        return _MixedLayers(self.model.num_layers, layer_norm=self._layer_norm)
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind."""
-        return {"kind": "elmo"}
+        """Return the kind, and whether layers are normalised."""
+        return {"kind": "elmo", "layer_norm": self._layer_norm}
 
     def save(self, folder: Path) -> None:
         """Write the biLM as it is published."""
@@ -133,9 +139,9 @@ class ElmoInput:
 class _MixedLayers(nn.Module):
     """The weighted sum of layers, ``(B, T, L, D)`` to ``(B, T, D)``."""
 
-    def __init__(self, num_layers: int) -> None:
+    def __init__(self, num_layers: int, *, layer_norm: bool) -> None:
         super().__init__()
-        self.representation = Representation(num_layers)
+        self.representation = Representation(num_layers, layer_norm=layer_norm)
 
     def forward(self, layers: Tensor) -> Tensor:
         mixed: Tensor = self.representation(layers.movedim(2, 0))
@@ -151,8 +157,8 @@ def load_input(folder: Path, description: dict[str, Any]) -> Input:
     match description:
         case {"kind": "words", "dim": int(dim)}:
             return WordInput.of_words(_read_words(folder / "words.parquet"), dim)
-        case {"kind": "elmo"}:
-            return ElmoInput(elmo.read(folder))
+        case {"kind": "elmo", **how}:
+            return ElmoInput(elmo.read(folder), layer_norm=how.get("layer_norm") is True)
         case _:
             raise FormatError(f"{folder}: expected an input of words or an ELMo, found {description}")
 

@@ -81,6 +81,7 @@ class Task:
         assert settings.corpus is not None
         self.dataset = dataset
         self._settings, self._models = settings, models
+        self._device = find_device(settings.train.device)
         self._text_rules = settings.corpus.text_rules
         self._examples = {part: getattr(dataset, part) for part in PARTS}
         self._tokens = {
@@ -111,7 +112,7 @@ class Task:
         }
         torch.manual_seed(seed)
         network = network_of(inputs, num_classes=len(classes), settings=settings)
-        network.to(find_device(self._settings.train.device))
+        network.to(self._device)
         epoch = learn(network, parts["train"], parts["dev"], settings, seed=seed, observe=observe)
         predicted = scores_of(network, parts["test"].features).argmax(axis=1)
         classifier = Classifier(classes, self._text_rules, settings, inputs, network.cpu())
@@ -130,7 +131,7 @@ class Task:
                     name,
                     sum(len(tokens.flat) for tokens in self._tokens.values()),
                 )
-                source = ElmoInput(model)
+                source = ElmoInput(model.to(self._device), layer_norm=settings.layer_norm)
             else:
                 source = WordInput.of_vectors(model, own, max_words=settings.max_words, frozen=settings.frozen)
             self._inputs[name] = source, {part: source.features(tokens) for part, tokens in self._tokens.items()}

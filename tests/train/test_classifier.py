@@ -105,8 +105,10 @@ def test_the_lstm_reads_a_text_in_a_batch_as_it_does_alone():
     tokens = torch.randn(3, 4, 3) * (torch.arange(4)[None, :, None] < lengths[:, None, None])
     together = encoder(tokens, lengths)
     for text, length in enumerate(lengths):
-        outputs, _ = encoder.lstm(tokens[text : text + 1, :length])
-        expected = torch.cat([outputs[0].mean(0), outputs[0].amax(0)])
+        (onward,), _ = encoder.from_start(tokens[text : text + 1, :length])
+        (back,), _ = encoder.from_end(tokens[text : text + 1, :length].flip(1))
+        outputs = torch.cat([onward, back.flip(0)], dim=1)
+        expected = torch.cat([outputs.mean(0), outputs.amax(0)])
         assert torch.allclose(together[text], expected, atol=1e-6)
 
 
@@ -265,9 +267,20 @@ def test_an_elmo_is_mixed_by_weights_that_learn_and_stays_as_it_is(contextual):
     assert all(map(torch.equal, before, contextual.bilm.parameters()))
 
 
-def test_a_saved_classifier_by_elmo_and_words_answers_as_before(tmp_path, contextual):
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_layers_are_normalised_before_they_are_mixed_where_that_is_wanted(contextual, layer_norm):
+    source = ElmoInput(contextual, layer_norm=layer_norm)
+    layers = torch.from_numpy(source.features(tokens_of("a b")))
+    (mixed,) = source.module()(torch.cat([layers, torch.zeros(1, 3, 8)])[None])
+    expected = torch.nn.functional.layer_norm(layers, (8,)) if layer_norm else layers
+    torch.testing.assert_close(mixed[:2], expected.mean(1))
+    assert not mixed[2].any()
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_a_saved_classifier_by_elmo_and_words_answers_as_before(tmp_path, contextual, layer_norm):
     words = WordInput.of_vectors(VECTORS, pa.array([], pa.string()), max_words=3, frozen=True)
-    sources = [ElmoInput(contextual), words]
+    sources = [ElmoInput(contextual, layer_norm=layer_norm), words]
     settings = ClassifySettings(encoder="mean")
     network = network_of(sources, num_classes=2, settings=settings)
     before = Classifier(["0", "1"], RULES, settings, sources, network)
