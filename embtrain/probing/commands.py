@@ -64,7 +64,7 @@ def _as_table(tagging: TaggingResult | None, similarity: ContextualResult | None
 @click.argument("word")
 @click.argument("sentences", metavar="SENTENCE...", nargs=-1, required=True)
 @click.option("--model", required=True, metavar="MODEL", help="An ELMo.")
-@click.option("--among", required=True, metavar="FILE", help="Text to search, a sentence or document a line.")
+@click.option("--among", required=True, metavar="FILE", help="Text to search, a document a line.")
 @click.option("-k", "count", metavar="N", type=click.IntRange(1), default=5, help="Contexts per sentence; else 5.")
 @click.option("--layer", metavar="N", type=int, default=-1, help="0 is that of the words; else the last.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

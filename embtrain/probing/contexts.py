@@ -13,7 +13,7 @@ from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import CorpusError, UnknownWordError
 from embtrain.formats.files import reading
 from embtrain.probing.layers import read_layers
-from embtrain.text import TextRules, tokenise
+from embtrain.text import TextRules, document_sentences, tokenise
 from embtrain.text.normalise import normalise
 from embtrain.text.utf8 import utf8_texts
 from embtrain.vectors import Floats
@@ -60,7 +60,7 @@ def nearest_contexts(
         model: an ELMo; texts are taken apart by its rules, or at white space where it has none.
         word: in any case.
         sentences: that have the word.
-        among: texts, a sentence each; of those with the word the first ``MAX_OCCURRENCES`` are compared.
+        among: texts, of any number of sentences; of those with the word the first ``MAX_OCCURRENCES`` are compared.
         topn: at most so many of each.
         layer: 0 is that of the words, where all occurrences are alike; -1 the last.
 
@@ -73,7 +73,7 @@ def nearest_contexts(
     """
     if not -model.num_layers <= layer < model.num_layers:
         raise CorpusError(f"the model has layers 0 to {model.num_layers - 1}, found {layer}")
-    rules = model.text_rules or TextRules(tokenizer="whitespace", lowercase=False)
+    rules = model.text_rules or TextRules(tokenizer="whitespace", lowercase=False, split_sentences=False)
     asked = []
     for sentence in sentences:
         here = list(_occurrences([sentence], word, rules))
@@ -115,7 +115,8 @@ def _occurrences(texts: Iterable[str], word: str, rules: TextRules) -> Iterator[
         if rules.tokenizer not in {"morphemes", "jamo"}:  # most lines have not the letters, let alone the word
             spelled = normalise(lines, lowercase=True, digits=rules.digits)
             lines = lines.filter(pc.match_substring(spelled, wanted))
-        for tokens in tokenise(lines, rules).to_pylist():
+        for sentence in document_sentences(lines, rules).flatten().to_pylist():
+            tokens = sentence.split(" ")
             yield from (Occurrence(tokens, place) for place, token in enumerate(tokens) if token.lower() == wanted)
 
 

@@ -172,6 +172,12 @@ def test_the_nearest_context_is_the_one_that_differs_least(contextual):
     assert found.found[0][1] > found.found[1][1]
 
 
+def test_a_text_is_searched_sentence_by_sentence(contextual):
+    among = ["The bank of England. My bank is not far. No such word!"]
+    [found] = nearest_contexts(contextual, "bank", ["a bank"], among)
+    assert {str(occurrence) for occurrence, _ in found.found} == {"the [bank] of england .", "my [bank] is not far ."}
+
+
 def test_in_the_layer_of_words_all_occurrences_are_alike(contextual):
     [found] = nearest_contexts(contextual, "Bank", ["a bank"], ["the bank", "a bank", "on bank"], layer=0)
     assert [score for _, score in found.found] == pytest.approx([1, 1])
@@ -189,7 +195,7 @@ def test_in_the_layer_of_words_all_occurrences_are_alike(contextual):
 )
 def test_a_word_is_found_however_it_is_spelled(contextual, word, sentence, rules):
     other = ContextualVectors(contextual.bilm, text_rules=rules)
-    [found] = nearest_contexts(other, word, [sentence], [f"{sentence} 또", "nothing"])
+    [found] = nearest_contexts(other, word, [sentence], [f"또 {sentence}", "nothing"])
     assert len(found.found) == 1
 
 
