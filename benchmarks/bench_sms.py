@@ -13,6 +13,7 @@ import statistics
 from typing import Any
 
 import harness
+from registered import model_of
 
 WORK = harness.WORK / "sms"
 MESSAGES, ARTICLES = "sms/spam.csv", "corpora/enwiki-docs.txt.gz"
@@ -45,6 +46,7 @@ def rows() -> tuple[list[str], list[str], int]:
 
 def write_text() -> list[str]:
     """Write the text that vectors are trained on; the messages to test on are not in it."""
+    WORK.mkdir(parents=True, exist_ok=True)
     texts, _, learned = rows()
     messages, articles = WORK / "messages.txt", WORK / "articles.txt"
     lines = [" ".join(text.split()) for text in texts[:learned]]
@@ -54,37 +56,18 @@ def write_text() -> list[str]:
     return [str(articles), str(messages)]
 
 
-def settings_of(model: str) -> Any:
-    """Return the settings of a model, all on one snapshot."""
-    from embtrain.config import Settings
-
-    return Settings.model_validate(
+def make(model: str) -> str:
+    """Return a model, trained unless that is done; all are trained on one snapshot."""
+    return model_of(
         {
             "snapshot": str(WORK / "snapshot"),
             "tables": ["characters", "cooccurrence"],
             "corpus": {"paths": write_text(), "deduplicate": False, "held_out": 0.01, **TOKENS},
             "vocabulary": {"min_count": 3},
             **MODELS[model],
-        }
+        },
+        WORK,
     )
-
-
-def make(model: str) -> None:
-    """Prepare the snapshot and train, unless that is done."""
-    from embtrain import workflow
-    from embtrain.errors import ModelNotFoundError, SetupError
-    from embtrain.loading import load
-    from pipelines.prepare import prepare
-    from pipelines.session import spark_session
-
-    os.chdir(WORK)  # where MLflow keeps artifacts
-    try:
-        load(model)
-    except (ModelNotFoundError, SetupError):
-        settings = settings_of(model)
-        with spark_session(settings.spark, app="benchmark") as spark:
-            prepare(spark, settings)
-        workflow.train(settings)
 
 
 def ours() -> dict[str, list[float]]:
