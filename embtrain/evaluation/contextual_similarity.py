@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import FormatError
 from embtrain.evaluation.sets import numbered_lines
-from embtrain.probing.layers import layer_names, read_layers
+from embtrain.probing.layers import compared_names, read_compared
 from embtrain.vectors import Floats, Vectors
 
 _BEGIN, _END = "<b>", "</b>"
@@ -72,7 +72,7 @@ def evaluate_contexts(model: Vectors | ContextualVectors, path: str | Path) -> C
         float(spearmanr(scores, of_layer).statistic) if np.ptp(scores) and np.ptp(of_layer) else None
         for of_layer in cosines
     ]
-    return ContextualResult(Path(path).stem, dict(zip(layer_names(model), correlations, strict=True)), len(pairs))
+    return ContextualResult(Path(path).stem, dict(zip(compared_names(model), correlations, strict=True)), len(pairs))
 
 
 def read_context_pairs(path: str | Path) -> list[ContextPair]:
@@ -119,7 +119,7 @@ def _marked(context: str) -> WordInContext:
 def _cosines(model: Vectors | ContextualVectors, pairs: list[ContextPair]) -> Floats:
     """Return the cosine of each pair in each layer, ``(L, pairs)``; 0 where a vector is zero."""
     words = [word for pair in pairs for word in (pair.a, pair.b)]
-    found = read_layers(model, [word.tokens for word in words])
+    found = read_compared(model, [word.tokens for word in words])
     vectors = np.stack(
         [layers[:, word.first : word.last].mean(axis=1) for layers, word in zip(found, words, strict=True)], axis=1
     )

@@ -15,10 +15,22 @@ from embtrain.text.normalise import normalise
 from embtrain.vectors import Floats, Vectors
 
 
-def layer_names(model: Vectors | ContextualVectors) -> list[str]:
-    """Return what the L layers are called: ``words``, ``LSTM 1``, ``LSTM 2``."""
-    num_lstms = model.num_layers - 1 if isinstance(model, ContextualVectors) else 0
-    return ["words", *(f"LSTM {number}" for number in range(1, num_lstms + 1))]
+def compared_names(model: Vectors | ContextualVectors) -> list[str]:
+    """Return what is compared of a model: ``words``, ``LSTM 1``, ``LSTM 2`` and their ``mean``, or ``words`` alone."""
+    if isinstance(model, Vectors):
+        return ["words"]
+    return ["words", *(f"LSTM {number}" for number in range(1, model.num_layers)), "mean"]
+
+
+def read_compared(model: Vectors | ContextualVectors, sentences: Sentences) -> list[Floats]:
+    """Return all layers of each sentence's tokens, and where there are several, their mean: ``(L + 1, tokens, D)``.
+
+    The mean is what an ELMo encodes tokens by, unless a task weighs the layers.
+    """
+    found = read_layers(model, sentences)
+    if isinstance(model, Vectors):
+        return found
+    return [np.concatenate([layers, layers.mean(axis=0, keepdims=True)]) for layers in found]
 
 
 def read_layers(model: Vectors | ContextualVectors, sentences: Sentences) -> list[Floats]:

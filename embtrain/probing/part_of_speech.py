@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import FormatError
 from embtrain.formats.files import reading
-from embtrain.probing.layers import layer_names, read_layers
+from embtrain.probing.layers import compared_names, read_compared
 from embtrain.vectors import Vectors
 
 _COLUMNS = 10
@@ -77,8 +77,8 @@ def probe_tagging(
     if len(set(tags)) == 1:
         raise FormatError(f"{train} has one part of speech, {str(tags[0])!r}; expected two or more to tell apart")
     accuracy = {}
-    features, asked = (read_layers(model, [sentence.tokens for sentence in part]) for part in (learned, tested))
-    for number, name in enumerate(layer_names(model)):
+    features, asked = (read_compared(model, [sentence.tokens for sentence in part]) for part in (learned, tested))
+    for number, name in enumerate(compared_names(model)):
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITERATIONS))
         probe.fit(np.concatenate([layers[number] for layers in features]), tags)
         accuracy[name] = float(probe.score(np.concatenate([layers[number] for layers in asked]), expected))

@@ -16,7 +16,7 @@ from embtrain.evaluation.contextual_similarity import evaluate_contexts, read_co
 from embtrain.formats import elmo
 from embtrain.models.elmo.bilm import BiLM
 from embtrain.probing.contexts import lines_of, nearest_contexts
-from embtrain.probing.layers import layer_names, read_layers
+from embtrain.probing.layers import compared_names, read_compared, read_layers
 from embtrain.probing.part_of_speech import probe_tagging, read_conllu
 from embtrain.text import TextRules
 from embtrain.vectors import Vectors
@@ -93,11 +93,17 @@ def test_a_damaged_conllu_file_is_told(tmp_path):
 
 
 def test_word_vectors_have_one_layer_and_zeros_for_what_they_do_not_know(contextual):
-    assert layer_names(WORDS) == ["words"]
-    assert layer_names(contextual) == ["words", "LSTM 1", "LSTM 2"]
     first, empty = read_layers(WORDS, [["North", "up", "west"], []])
     assert first.tolist() == [[[0, 1], [0, 0], [-1, 0]]]
     assert empty.shape == (1, 0, 2)
+
+
+def test_the_layers_of_an_elmo_are_compared_with_their_mean(contextual):
+    assert compared_names(WORDS) == ["words"]
+    assert compared_names(contextual) == ["words", "LSTM 1", "LSTM 2", "mean"]
+    [compared], [layers] = (read(contextual, [["east", "west"]]) for read in (read_compared, read_layers))
+    np.testing.assert_allclose(compared, [*layers, layers.mean(axis=0)], rtol=1e-6)
+    assert read_compared(WORDS, [["east"]])[0].shape == (1, 1, 2)
 
 
 def test_tokens_are_spelled_as_an_elmo_was_trained(contextual):
@@ -221,7 +227,7 @@ def test_commands_show_layers_and_contexts(tmp_path, contextual, capsys):
     model = str(tmp_path / "elmo")
     assert main(["probe", model, "--tags", tags, tags, "--contexts", pairs]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == ["words", "LSTM", "LSTM", "(form"]
+    assert [line.split()[0] for line in lines[1:6]] == ["words", "LSTM", "LSTM", "mean", "(form"]
     assert lines[0].split() == ["ud", "scws"]
     assert main(["probe", model, "--contexts", pairs, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
