@@ -17,6 +17,7 @@ import click
 
 import embtrain
 from embtrain.errors import SetupError, in_one_sentence
+from embtrain.planning.commands import plan
 from embtrain.probing.commands import contexts, probe
 
 if TYPE_CHECKING:
@@ -345,5 +346,5 @@ def import_vectors(path: str, file_format: str | None, name: str) -> None:
     click.echo(workflow.register_vectors(read_file(path, file_format), name=name, source=path))
 
 
-for _command in (probe, contexts):
+for _command in (probe, contexts, plan):
     embtrain_command.add_command(_command)

@@ -41,6 +41,7 @@ from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model, on_device
 from embtrain.models.protocol import Model
+from embtrain.planning.refusal import require_room
 from embtrain.progress import training_bar
 from embtrain.registry import register
 from embtrain.storage import Location
@@ -64,6 +65,7 @@ def train(settings: Settings) -> str | None:
     """
     with process_group() as group, _lease(settings, group):
         snapshot = Snapshot.open(settings.snapshot_location)
+        require_room(settings, snapshot, processes=group.world_size, local_processes=group.local_world_size)
         vocabulary = Vocabulary.read(snapshot)
         group.require_equal("snapshot", snapshot.fingerprint)
         group.require_equal("configuration", settings.model_dump(include={"model", "train"}))

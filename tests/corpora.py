@@ -134,3 +134,47 @@ def documented_topics(folder):
     write_table(snapshot, DOCUMENT_TERMS, columns, rows_per_group=50)
     snapshot.commit()
     return snapshot
+
+
+def zipf_text(folder, *, vocab_size, words, cells=0):
+    """Write a snapshot of a text whose words follow Zipf's law, of real size: some million words in a second or two.
+
+    Sentences have 20 words; row groups have 700,000, or 1.8 million co-occurrences, as those of ``prepare``.
+    """
+    random = np.random.default_rng(0)
+    edges = np.cumsum(1 / np.arange(1, vocab_size + 1))
+    ids = np.searchsorted(edges, random.random(words) * edges[-1]).clip(max=vocab_size - 1).astype(np.int32)
+    ids[:vocab_size] = random.permutation(vocab_size)
+    counts = np.bincount(ids, minlength=vocab_size)
+    new_id = np.argsort(np.argsort(-counts, kind="stable")).astype(np.int32)
+    sentences = pa.ListArray.from_arrays(pa.array(np.arange(0, words + 1, 20, np.int32)), pa.array(new_id[ids]))
+    counts = -np.sort(-counts)
+    every = np.arange(vocab_size, dtype=np.int32)
+    negative = counts**0.75
+    tables = {
+        VOCABULARY: [every, [f"word{i}" for i in range(vocab_size)], counts],
+        UNIGRAM: [every, np.minimum(1, np.sqrt(1e-4 * words / counts)), negative / negative.sum()],
+        SEQUENCES: [sentences],
+        HELD_OUT: [sentences[:50]],
+    }
+    snapshot = Snapshot(Location.of(folder), {table.name: f"{table.name}-toy" for table in tables})
+    if cells:
+        tables[COOCCURRENCE] = even_stripes(vocab_size, cells // vocab_size, random)
+        snapshot.tables[COOCCURRENCE.name] = f"{COOCCURRENCE.name}-toy"
+    rows_per_group = {SEQUENCES: 35_000, COOCCURRENCE: max(1, 1_800_000 * vocab_size // max(1, cells))}
+    for table, columns in tables.items():
+        write_table(snapshot, table, columns, rows_per_group.get(table, vocab_size))
+    snapshot.commit()
+    return snapshot
+
+
+def even_stripes(vocab_size, length, random):
+    """Return the columns of a table of co-occurrences whose rows have ``length`` cells each, evenly spread."""
+    first = random.integers(0, vocab_size // length, vocab_size)
+    columns = first[:, None] + np.arange(length) * (vocab_size // length)
+    offsets = pa.array(np.arange(0, columns.size + 1, length, np.int32))
+    weights = 1 + random.random(columns.size, np.float32)
+    lists = [
+        pa.ListArray.from_arrays(offsets, pa.array(items)) for items in (columns.ravel().astype(np.int32), weights)
+    ]
+    return [random.permutation(vocab_size).astype(np.int32), *lists]

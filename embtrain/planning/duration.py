@@ -1,0 +1,76 @@
+"""How long a training will take: a range around what the measured rates give, scaled to its settings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from embtrain.config import FactorisedModel, GloveSettings, Settings
+from embtrain.planning.rates import CACHED, KEPT_SHARE, THREADS, Rate, cost_per_item, rate_of
+from embtrain.planning.shapes import bytes_of, state_shapes
+from embtrain.planning.sizes import Sizes
+
+FASTER, SLOWER = 1.4, 2.0
+"""What processors of these years and other work on a machine make of a time, either way."""
+
+SLOWER_PER_TENFOLD = 0.3
+"""By how much more a word costs for each factor of ten by which the matrices outgrow those that were measured.
+
+docs/scaling.md has the measurement."""
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Seconds of a training, without reading the snapshot or registering."""
+
+    least: float
+    most: float
+    rate: Rate
+
+    @property
+    def source(self) -> str:
+        """Return where the rate was measured."""
+        return self.rate.source
+
+
+def estimate_duration(
+    settings: Settings, sizes: Sizes, *, kept_share: float, processes: int, threads: int
+) -> Duration | None:
+    """Estimate the time of training on CPUs; None for what was never measured.
+
+    Args:
+        settings: of the run.
+        sizes: of its corpus.
+        kept_share: of its words, that subsampling keeps.
+        processes: that train together, each on cores of its own.
+        threads: of each.
+    """
+    model = settings.model
+    rate = rate_of(model)
+    if rate is None:
+        return None
+    items = _items(settings, sizes)
+    if rate.unit == "words" and model.type != "elmo":
+        items *= kept_share / KEPT_SHARE
+    cost = cost_per_item(model) / rate.cost_per_item * slower_by(settings, sizes)
+    seconds = items * cost / (rate.items_per_second * processes * threads / THREADS)
+    return Duration(seconds / FASTER, seconds * SLOWER, rate)
+
+
+def slower_by(settings: Settings, sizes: Sizes) -> float:
+    """Return by what factor an item costs more than where it was measured, because its rows are in no cache.
+
+    Tiles of co-occurrences are in a cache whatever the vocabulary.
+    """
+    model = settings.model
+    if isinstance(model, GloveSettings | FactorisedModel):
+        return 1.0
+    tenfolds = math.log10(max(1.0, bytes_of(state_shapes(model, sizes)) / CACHED))
+    return 1 + SLOWER_PER_TENFOLD * tenfolds
+
+
+def _items(settings: Settings, sizes: Sizes) -> float:
+    model, epochs = settings.model, settings.train.epochs
+    if isinstance(model, FactorisedModel):
+        return sizes.cells or sizes.terms
+    return epochs * (sizes.cells if isinstance(model, GloveSettings) else sizes.words)

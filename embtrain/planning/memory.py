@@ -1,0 +1,233 @@
+"""The memory that a process takes at most, by what it is for.
+
+Three stages follow one another, and the largest decides: tables are read and laid out, the model is trained, and the
+vectors are registered, which makes copies while the model is still there. tests/train/test_planned_memory.py holds the
+estimate of training against what processes really take.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from embtrain.config import (
+    ElmoSettings,
+    FactorisedModel,
+    FastTextSettings,
+    GloveSettings,
+    LsaSettings,
+    PpmiSvdSettings,
+    Settings,
+    TrainedModel,
+)
+from embtrain.data.tiles import BAND_CELLS, MAX_TILES, SIDE_BITS
+from embtrain.planning.elmo import activation_bytes, num_bilm_parameters, num_carried, num_gradients, num_parameters
+from embtrain.planning.shapes import FLOAT_BYTES, bytes_of, state_shapes
+from embtrain.planning.sizes import Sizes
+
+Items = dict[str, int]
+"""Bytes by what they are for."""
+
+LIBRARIES = 300 << 20
+"""Python, NumPy, Arrow, numba with its compiled kernels, and MLflow."""
+
+TORCH = 250 << 20
+"""Where torch computes, or brings processes together."""
+
+CUDA = 500 << 20
+"""Its context, and what it has compiled."""
+
+DRAWN = 32
+"""Of each word of a row group on a GPU: random numbers, which are kept, where these go, and of which sequence."""
+
+TABLE_READING = 24 << 20
+"""Arrow's buffers and threads, and the piece of a table that is decoded."""
+
+CELL_READING = 80 << 20
+"""The same for co-occurrences, whose row groups are of some two million cells."""
+
+WORD = 113
+"""Of each word of the vocabulary: a Python string of up to 15 letters and its place in a list, its count, and its
+probabilities in the form of Parquet and of NumPy."""
+
+WORD_DRAWN = 20
+"""An entry of the alias table, how often the word occurs, and the threshold of subsampling."""
+
+WORD_REGISTERED = 375
+"""Two dictionaries of words, the second with strings of its own: the version is loaded back before it is trusted."""
+
+TILE = 104
+"""A tile's number of cells, and its segment in the order of an epoch, while that is shuffled."""
+
+NGRAM = 18
+"""Of each n-gram of a word: its bucket, its row, and what the allocator keeps of the memory that numbered them."""
+
+NGRAM_NUMBERED = 36
+"""Of each n-gram of a word, while its bucket's row is looked for: two sorts of 64-bit places, and what they give."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that one process takes, by stage and purpose."""
+
+    reading: Items
+    training: Items
+    registering: Items
+    device: Items = field(default_factory=dict)
+    """Of the GPU that it trains on, where it does."""
+
+    @property
+    def peak(self) -> int:
+        """Return the bytes of the stage that takes most."""
+        return max(self.before_registering, sum(self.registering.values()))
+
+    @property
+    def before_registering(self) -> int:
+        """Return the bytes that each process takes at most, were it not the first."""
+        return max(sum(self.reading.values()), sum(self.training.values()))
+
+    @property
+    def on_device(self) -> int:
+        """Return the bytes of the GPU's memory."""
+        return sum(self.device.values())
+
+
+def estimate_memory(settings: Settings, sizes: Sizes, *, processes: int = 1, device: str = "cpu") -> Memory:
+    """Estimate what the first of ``processes`` processes takes; the others register nothing.
+
+    Args:
+        settings: of the run.
+        sizes: of its corpus.
+        processes: that train together.
+        device: ``cpu``, or ``cuda``, where the arrays that are trained are then.
+    """
+    model = settings.model
+    uses_torch = processes > 1 or device != "cpu" or isinstance(model, ElmoSettings)
+    everywhere = {
+        "Python and its libraries": LIBRARIES + TORCH * uses_torch,
+        "reading tables": TABLE_READING,
+        "words": WORD * sizes.vocabulary,
+    }
+    if isinstance(model, FactorisedModel):
+        return _of_factorisation(settings, sizes, everywhere)
+    trained = _trained(model, sizes, processes)
+    beside = _beside(model, sizes, processes)
+    held = everywhere | beside
+    # What a GPU trains is copied to the host for checkpoints, and at the end.
+    on_host = held | (trained if device == "cpu" else {"a copy of what the GPU trains": sum(trained.values())})
+    return Memory(
+        reading=everywhere | _laid_out(model, sizes, processes),
+        training=on_host,
+        registering=on_host | _registered(model, sizes),
+        device={} if device == "cpu" else trained | _on_device(model, sizes),
+    )
+
+
+def _trained(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
+    """Return what is trained, and what only its steps need, on whatever device."""
+    if isinstance(model, ElmoSettings):
+        parameters = FLOAT_BYTES * num_parameters(model, sizes.vocabulary)
+        half = model.precision == "bfloat16"
+        return {
+            "weights": parameters,
+            "Adagrad's sums": parameters,
+            "gradients": FLOAT_BYTES * num_gradients(model, sizes.vocabulary) * (1 + (processes > 1)),
+            "what the LSTMs remember": FLOAT_BYTES * num_carried(model, processes),
+            "activations of a batch": activation_bytes(model, sizes.vocabulary, half=half),
+        }
+    shapes = state_shapes(model, sizes)
+    with_sums = ", AdaGrad's sums with them" if isinstance(model, GloveSettings) else ""
+    return {f"{name} rows{with_sums}": bytes_of({name: shape}) for name, shape in shapes.items()}
+
+
+def _on_device(model: TrainedModel, sizes: Sizes) -> Items:
+    """Return what a GPU holds besides; row groups stay there while there is room, and are no need."""
+    if isinstance(model, ElmoSettings):
+        return {"CUDA and its libraries": CUDA}
+    return {
+        "CUDA and its libraries": CUDA,
+        "what words are drawn by": 2 * 8 * sizes.vocabulary,
+        "a row group, and what is drawn from it": DRAWN * sizes.largest_row_group + sizes.row_group_bytes,
+    }
+
+
+def _beside(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
+    """Return what training holds in the memory of the host besides the rows."""
+    if isinstance(model, GloveSettings):
+        return {"reading co-occurrences": CELL_READING, "the order of tiles": TILE * _tiles(sizes)}
+    items = {"row groups, one ahead": 2 * sizes.row_group_bytes}
+    if isinstance(model, ElmoSettings):
+        # Both directions' inputs and targets, of the row group and while it is laid out.
+        return items | {"text in rows": 8 * 4 * sizes.largest_row_group}
+    items["what words are drawn by"] = WORD_DRAWN * sizes.vocabulary
+    if isinstance(model, FastTextSettings):
+        rows = sizes.vocabulary + sizes.buckets
+        items["rows of each word"] = NGRAM * sizes.ngrams + 24 * sizes.vocabulary + 8 * rows
+    elif model.objective == "hierarchical_softmax":
+        items["paths of the tree"] = 4 * round(sizes.vocabulary * mean_path(sizes.vocabulary)) + 8 * sizes.vocabulary
+    if processes > 1:
+        items["copies for merging"] = bytes_of(state_shapes(model, sizes))
+    return items
+
+
+def _laid_out(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
+    """Return what is needed before the rows are there."""
+    match model:
+        case GloveSettings():
+            band = 8 * min(-(-sizes.cells // processes), BAND_CELLS)
+            return {"reading co-occurrences": CELL_READING, "a band of cells, sorted": band}
+        case FastTextSettings():
+            return {"n-grams, numbered": NGRAM_NUMBERED * sizes.ngrams}
+        case ElmoSettings():
+            return {"characters": 3 * 50 * 4 * sizes.vocabulary}
+        case _:
+            return {}
+
+
+def _registered(model: TrainedModel, sizes: Sizes) -> Items:
+    """Return the copies of the vectors while they are registered: what is written, and what is loaded back."""
+    if isinstance(model, ElmoSettings):
+        weights = FLOAT_BYTES * num_bilm_parameters(model)
+        return {"the biLM, loaded back": 2 * weights, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
+    twice = 2 if isinstance(model, GloveSettings) and model.vectors == "both" else 1
+    vectors = twice * FLOAT_BYTES * model.dim * sizes.vocabulary
+    items = {"vectors": vectors, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
+    if isinstance(model, FastTextSettings):
+        rows = 2 * sizes.vocabulary + sizes.buckets
+        return items | {"rows and vectors, loaded back": FLOAT_BYTES * model.dim * rows + vectors}
+    return items | {"vectors, loaded back": vectors}
+
+
+def _of_factorisation(settings: Settings, sizes: Sizes, everywhere: Items) -> Memory:
+    """Return what counting models take: the matrix, its transpose, and ARPACK's vectors."""
+    model = settings.model
+    assert isinstance(model, PpmiSvdSettings | LsaSettings)
+    cells = sizes.terms if isinstance(model, LsaSettings) else sizes.cells
+    rows, columns = (sizes.documents if isinstance(model, LsaSettings) else sizes.vocabulary), sizes.vocabulary
+    basis = 3 * model.dim // 2 + 10
+    matrix = {"the matrix and its transpose": 2 * 8 * cells + 2 * 8 * (rows + columns)}
+    vectors = FLOAT_BYTES * model.dim * (rows + columns)
+    found = {"singular vectors": 2 * vectors, "ARPACK's basis": FLOAT_BYTES * basis * min(rows, columns)}
+    registered = FLOAT_BYTES * model.dim * sizes.vocabulary
+    return Memory(
+        reading=everywhere | {"the table, while it is weighed": 2 * 8 * cells},
+        training=everywhere | matrix | found,
+        registering=everywhere
+        | {"vectors": vectors + registered, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
+        | {"vectors, loaded back": registered},
+    )
+
+
+def _tiles(sizes: Sizes) -> int:
+    """Return the tiles of a matrix of cells: no more than have a cell."""
+    side = -(-sizes.vocabulary >> SIDE_BITS)
+    return min(MAX_TILES, side * side, sizes.cells)
+
+
+def mean_path(vocabulary: int) -> float:
+    """Return the mean length of the words' paths in a Huffman tree where words follow Zipf's law.
+
+    A word's path is about as long as its information: the r-th word's, log2(r H), H being the harmonic number.
+    """
+    harmonic = math.log(max(2, vocabulary)) + 0.5772
+    return math.log2(max(2, vocabulary) * harmonic) - 1 / math.log(2)

@@ -1,0 +1,77 @@
+"""No training is begun that memory would end: it is refused before it starts, with the estimate in the sentence."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from embtrain.config import ElmoSettings, FactorisedModel, Settings
+from embtrain.errors import SetupError, SnapshotError
+from embtrain.manifest import Snapshot
+from embtrain.models.build import without_kernel
+from embtrain.planning.machine import Room, gpu_room, memory_room
+from embtrain.planning.memory import LIBRARIES, Items, Memory, estimate_memory
+from embtrain.planning.sizes import sizes_of
+from embtrain.planning.wording import in_bytes
+
+
+def require_room(settings: Settings, snapshot: Snapshot, *, processes: int, local_processes: int) -> None:
+    """Refuse a training that would not fit into this machine's memory, or into its GPU's.
+
+    Args:
+        settings: of the run.
+        snapshot: of its corpus; nothing but manifests and footers is read, and for FastText the n-grams.
+        processes: that train together.
+        local_processes: of them, those that share this machine's memory.
+
+    Raises:
+        SetupError: saying what is needed, what is there, and what to do.
+    """
+    try:
+        sizes = sizes_of(snapshot, settings)
+    except SnapshotError:
+        return  # those who read the table say what is wrong with it, and how to mend it
+    gpu = gpu_room() if may_use_gpu(settings) else None
+    memory = estimate_memory(settings, sizes, processes=processes, device="cuda" if gpu else "cpu")
+    refused = lacking(settings, memory, memory_room(), gpu, local_processes)
+    if refused:
+        raise SetupError(refused)
+
+
+def may_use_gpu(settings: Settings) -> bool:
+    """Tell whether a run trains on a GPU where there is one."""
+    model = settings.model
+    if settings.train.device == "cpu" or isinstance(model, FactorisedModel):
+        return False
+    if isinstance(model, ElmoSettings) or getattr(model, "objective", None) == "softmax":
+        return True
+    return without_kernel(model) is None and find_spec("triton") is not None
+
+
+def lacking(settings: Settings, memory: Memory, host: Room, device: Room | None, local_processes: int) -> str | None:
+    """Return in a sentence what of the memory is not there; None where the run fits."""
+    # The libraries are loaded by now, and are not to be found a second time. The first process alone registers.
+    needed = memory.peak - LIBRARIES + (local_processes - 1) * (memory.before_registering - LIBRARIES)
+    if device and memory.on_device > device.bytes:
+        return _sentence(settings, memory.on_device, memory.device, device)
+    if needed > host.bytes:
+        stage = max((memory.reading, memory.training, memory.registering), key=lambda items: sum(items.values()))
+        of_all = f" for {local_processes} processes" if local_processes > 1 else ""
+        return _sentence(settings, needed, stage, host, of_all)
+    return None
+
+
+def _sentence(settings: Settings, needed: int, items: Items, room: Room, of_all: str = "") -> str:
+    largest = max(items, key=items.__getitem__)
+    return (
+        f"training {settings.model.type} needs {in_bytes(needed)} of memory{of_all}, {in_bytes(items[largest])} "
+        f"for {largest}{' each' * bool(of_all)}, but {in_bytes(room.bytes)} are {room.bound}; {advice(settings)}"
+    )
+
+
+def advice(settings: Settings) -> str:
+    """Say what makes a run smaller."""
+    if isinstance(settings.model, ElmoSettings):
+        return "lower model.batch_size, model.cell_dim or vocabulary.max_size"
+    if isinstance(settings.model, FactorisedModel):
+        return "raise vocabulary.min_count, or lower vocabulary.max_size or model.dim"
+    return "lower model.dim or vocabulary.max_size, or raise vocabulary.min_count"

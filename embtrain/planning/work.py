@@ -1,0 +1,91 @@
+"""The arithmetic and the memory traffic of each kernel, counted on paper: what a roofline is drawn from.
+
+FLOPs are those of the mathematics, a multiplication with an addition being two. Bytes are those of rows that come from
+memory and go back there, once while they are in use: rows that are still in a cache from the window before, and what
+registers and caches exchange, are left out (Williams et al., 2009).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from embtrain.config import CbowSettings, FastTextSettings, GloveSettings, SgnsSettings
+from embtrain.data.tiles import SIDE_BITS
+from embtrain.planning.shapes import FLOAT_BYTES, stride
+
+ShallowModel = SgnsSettings | CbowSettings | FastTextSettings | GloveSettings
+
+READ_AND_WRITTEN = 2 * FLOAT_BYTES
+"""Bytes of each number of a row that is changed."""
+
+_PREDICTION = 6
+"""FLOPs of a number of a row and of one target: the scalar product, and the steps of both."""
+
+_ADAGRAD = 11
+"""Of a number of a row of GloVe: its gradient, the bound, the root's estimate and its correction, the step, the sum."""
+
+_CELL_BYTES = 8
+
+
+class Work(NamedTuple):
+    """What one item costs: a word that subsampling has kept, or a cell."""
+
+    flops: float
+    bytes: float
+
+    def seconds(self, *, flops_per_second: float, bytes_per_second: float) -> float:
+        """Return the time that cannot be undercut: all arithmetic, or all traffic, at full speed."""
+        return max(self.flops / flops_per_second, self.bytes / bytes_per_second)
+
+
+def contexts_per_window(model: SgnsSettings | CbowSettings | FastTextSettings) -> float:
+    """Return the mean number of words around a center, far from the ends of a sequence."""
+    return model.window + 1 if model.dynamic_window else 2 * model.window
+
+
+def work_per_item(model: ShallowModel, *, ngrams_per_word: float = 0, cells_per_tile: float = 1) -> Work:
+    """Count what the kernels for CPUs do for one kept word, or for one cell.
+
+    Args:
+        model: skip-gram or CBOW with negative sampling, FastText, or GloVe.
+        ngrams_per_word: for FastText, of the words of a text.
+        cells_per_tile: for GloVe, which fetches the rows of a tile once.
+    """
+    if isinstance(model, GloveSettings):
+        return _of_cell(model, cells_per_tile)
+    targets = model.num_negatives + 1
+    contexts, row = contexts_per_window(model), stride(model.dim)
+    if isinstance(model, FastTextSettings):
+        # A position's rows are added up as it enters, and changed as it leaves; no negative serves two windows.
+        rows = 1 + ngrams_per_word
+        predicting = contexts if model.architecture == "skipgram" else 1
+        summed = 4 * rows + (0 if model.architecture == "skipgram" else 4 * contexts)
+        return Work(row * (_PREDICTION * predicting * targets + summed), row * READ_AND_WRITTEN * (rows + targets))
+    # One context row enters the window, the center's row, and half of the negatives: the others are from the last one.
+    rows = 2 + (model.num_negatives + 1) // 2
+    if isinstance(model, CbowSettings):
+        return Work(row * (_PREDICTION * targets + 3 * contexts), row * READ_AND_WRITTEN * rows)
+    return Work(row * _PREDICTION * contexts * targets, row * READ_AND_WRITTEN * rows)
+
+
+def work_on_gpu(model: SgnsSettings | CbowSettings, *, centers: int, contexts: int, negatives: int) -> Work:
+    """Count what a tile of the kernels for GPUs does for one kept word.
+
+    Args:
+        model: skip-gram or CBOW with negative sampling.
+        centers: of a tile.
+        contexts: of a tile, padded to what a matrix product takes.
+        negatives: that all centers of the tile share.
+    """
+    row = stride(model.dim)
+    rows = centers + (centers + 2 * model.window) + negatives
+    scored = contexts if isinstance(model, SgnsSettings) else centers
+    products = scored * (centers + negatives) + (0 if isinstance(model, SgnsSettings) else centers * contexts)
+    return Work(row * _PREDICTION * products / centers, row * READ_AND_WRITTEN * rows / centers)
+
+
+def _of_cell(model: GloveSettings, cells_per_tile: float) -> Work:
+    row = stride(model.dim + 2)
+    rows_of_tile = min(2 * cells_per_tile, 2 << SIDE_BITS)
+    traffic = 2 * row * READ_AND_WRITTEN * rows_of_tile / cells_per_tile
+    return Work(row * (2 + 2 * _ADAGRAD), traffic + _CELL_BYTES)
