@@ -57,7 +57,7 @@ def tiles(drawn, span, alias, window, dynamic, seed, *, centers, negatives, prog
             yield windows, [negative(alias, seed, start * negatives + k) for k in range(negatives)]
 
 
-def train_skipgram(input_rows, output_rows, kept, tiles, learning_rate, weight):
+def train_skipgram(input_rows, output_rows, loads, kept, tiles, learning_rate, weight):
     """Return (pairs, loss); all gradients of a tile are those of the rows as it found them."""
     pairs, loss = 0, 0.0
     for windows, negatives in tiles:
@@ -72,12 +72,12 @@ def train_skipgram(input_rows, output_rows, kept, tiles, learning_rate, weight):
                     steps_in[context] += gradient * output_rows[target]
                     steps_out[target] += gradient * input_rows[context]
                     loss += share * softplus(-score if label else score)
-        input_rows += steps_in
-        output_rows += steps_out
+        take_steps(input_rows, steps_in, loads[0], learning_rate)
+        take_steps(output_rows, steps_out, loads[1], learning_rate)
     return pairs, loss
 
 
-def train_cbow(input_rows, output_rows, kept, tiles, learning_rate, weight, *, divides):
+def train_cbow(input_rows, output_rows, loads, kept, tiles, learning_rate, weight, *, divides):
     """Return (predictions, loss), likewise."""
     predictions, loss = 0, 0.0
     for windows, negatives in tiles:
@@ -97,9 +97,15 @@ def train_cbow(input_rows, output_rows, kept, tiles, learning_rate, weight, *, d
                 loss += share * softplus(-score if label else score)
             for place in contexts:
                 steps_in[kept[place]] += step / len(contexts) if divides else step
-        input_rows += steps_in
-        output_rows += steps_out
+        take_steps(input_rows, steps_in, loads[0], learning_rate)
+        take_steps(output_rows, steps_out, loads[1], learning_rate)
     return predictions, loss
+
+
+def take_steps(rows, steps, load, learning_rate):
+    """Add steps to rows, shortened where a row is in flight too often."""
+    for row in range(len(rows)):
+        rows[row] += steps[row] / max(1, learning_rate * load[row])
 
 
 def sigmoid(score):

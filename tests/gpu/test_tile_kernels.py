@@ -38,7 +38,21 @@ def padded_rows(random, vocab, dim):
 
 
 def run_kernel(
-    name, device, matrices, drawn, span, alias, *, window, dynamic, rate, weight, negatives, programs, trains=True
+    name,
+    device,
+    matrices,
+    loads,
+    drawn,
+    span,
+    alias,
+    *,
+    window,
+    dynamic,
+    rate,
+    weight,
+    negatives,
+    programs,
+    trains=True,
 ):
     """Run a kernel on one span; return both matrices, pairs and loss."""
     rows = [torch.tensor(matrix, device=device) for matrix in matrices]
@@ -53,7 +67,7 @@ def run_kernel(
     if name != "skipgram":
         kernel, constants = train_cbow_tiles, {**constants, "DIVIDES": name == "cbow corrected"}
     kernel[(programs,)](
-        *rows, *drawn, *span, drawn.before.numel() - 1,
+        *rows, *(torch.tensor(load, device=device) for load in loads), *drawn, *span, drawn.before.numel() - 1,
         torch.tensor(alias.view(np.int64), device=device), len(alias), SEED, rate, weight, pairs, losses, **constants,
     )  # fmt: skip
     return *(matrix.cpu().numpy() for matrix in rows), int(pairs.sum()), float(losses.sum())
@@ -67,18 +81,19 @@ def run_both(
     block, threshold = text(random, vocab, lengths), random.integers(2**31, 2**32, vocab)
     alias = alias_table(random.dirichlet(np.ones(vocab)))
     matrices = [padded_rows(random, vocab, dim) for _ in range(2)]
+    loads = [random.uniform(0, 4 / max(rate, 0.01), vocab).astype(np.float32) for _ in range(2)]
     span = options.pop("span", (0, block.ids.size))
     options = {"negatives": 16, "programs": 1, **options}
     drawn = subsample(DeviceBlock.of(block, device), torch.tensor(threshold, device=device), SEED)
     fast = run_kernel(
-        name, device, matrices, drawn, span, alias,
+        name, device, matrices, loads, drawn, span, alias,
         window=window, dynamic=dynamic, rate=rate, weight=5 / options["negatives"], **options,
     )  # fmt: skip
     kept = reference_gpu.keep(block.ids, block.offsets, threshold, SEED)
     options.pop("trains", None)
     tiles = reference_gpu.tiles(kept, span, alias, window, dynamic, SEED, centers=16, **options)
     slow = [matrix.astype(np.float64) for matrix in matrices]
-    arguments = (*slow, kept[0], tiles, rate, 5 / options["negatives"])
+    arguments = (*slow, loads, kept[0], tiles, rate, 5 / options["negatives"])
     if name == "skipgram":
         return fast, (*slow, *reference_gpu.train_skipgram(*arguments))
     return fast, (*slow, *reference_gpu.train_cbow(*arguments, divides=name == "cbow corrected"))
@@ -143,7 +158,7 @@ def test_the_loss_of_rows_that_are_zero_is_ln_two_per_target(name, device):
     alias = alias_table([0, 0, 0.5, 0.5])
     drawn = subsample(DeviceBlock.of(block, device), torch.full((4,), 2**32 - 1, device=device), SEED)
     *_, pairs, loss = run_kernel(
-        name, device, [np.zeros((4, 16), np.float32)] * 2, drawn, (0, 16), alias,
+        name, device, [np.zeros((4, 16), np.float32)] * 2, [np.zeros(4, np.float32)] * 2, drawn, (0, 16), alias,
         window=1, dynamic=False, rate=0.0, weight=5 / 16, negatives=16, programs=1, trains=False,
     )  # fmt: skip
     assert pairs == (30 if name == "skipgram" else 16)

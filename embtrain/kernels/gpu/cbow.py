@@ -17,6 +17,7 @@ from embtrain.kernels.gpu.tiles import (
     differ,
     load_tile,
     row_addresses,
+    shortened,
     softplus,
 )
 
@@ -25,6 +26,8 @@ from embtrain.kernels.gpu.tiles import (
 def train_cbow_tiles(
     input_rows,
     output_rows,
+    input_load,
+    output_load,
     ids,
     sequences,
     kept_before,
@@ -51,10 +54,11 @@ def train_cbow_tiles(
     """Train on the windows of a span of a block; programs take its tiles in turn.
 
     Args:
-        input_rows, output_rows, ids, sequences, kept_before, first_token, last_token, num_tokens, alias, vocab_size,
-            seed, learning_rate, negative_weight, pairs, losses, WINDOW, DYNAMIC, STRIDE, CENTERS, CONTEXTS,
-            NEGATIVES, CHUNK, TRAINS: as for :func:`embtrain.kernels.gpu.skipgram.train_skipgram_tiles`; what is
-            counted as a pair is a center that has a context.
+        input_rows, output_rows, input_load, output_load, ids, sequences, kept_before, first_token, last_token,
+            num_tokens, alias, vocab_size, seed, learning_rate, negative_weight, pairs, losses, WINDOW, DYNAMIC, STRIDE,
+            CENTERS, CONTEXTS, NEGATIVES, CHUNK, TRAINS: as for
+            :func:`embtrain.kernels.gpu.skipgram.train_skipgram_tiles`; what is counted as a pair is a center that has
+            a context.
         DIVIDES: whether a context row's step is divided by their number; see
             :func:`embtrain.kernels.cbow.train_cbow`.
     """
@@ -94,6 +98,9 @@ def train_cbow_tiles(
             of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
             has_center = (tl.sum(band, axis=0) > 0)[:, None]
             everything = tl.full((NEGATIVES, 1), 1, tl.int1)
+            for_centers = shortened(output_load, center_ids, learning_rate)
+            for_negatives = shortened(output_load, negative_ids, learning_rate)
+            for_contexts = shortened(input_load, context_ids, learning_rate)
             for start in range(0, STRIDE, CHUNK):
                 columns = start + tl.arange(0, CHUNK)[None, :]
                 inside = columns < STRIDE
@@ -104,7 +111,8 @@ def train_cbow_tiles(
                 step = of_centers * y + tl.dot(of_negatives, z)
                 if DIVIDES:
                     step *= share
-                add_to_rows(centers, columns, of_centers * mean, has_context, inside)
-                add_to_rows(negatives, columns, tl.dot(tl.trans(of_negatives), mean), everything, inside)
-                add_to_rows(contexts, columns, tl.dot(tl.trans(band), step), has_center, inside)
+                of_z = tl.dot(tl.trans(of_negatives), mean)
+                add_to_rows(centers, columns, of_centers * mean * for_centers, has_context, inside)
+                add_to_rows(negatives, columns, of_z * for_negatives, everything, inside)
+                add_to_rows(contexts, columns, tl.dot(tl.trans(band), step) * for_contexts, has_center, inside)
     count_and_cost(pairs, losses, num_pairs, loss)

@@ -17,6 +17,7 @@ from embtrain.kernels.gpu.tiles import (
     differ,
     load_tile,
     row_addresses,
+    shortened,
     softplus,
 )
 
@@ -25,6 +26,8 @@ from embtrain.kernels.gpu.tiles import (
 def train_skipgram_tiles(
     input_rows,
     output_rows,
+    input_load,
+    output_load,
     ids,
     sequences,
     kept_before,
@@ -55,6 +58,7 @@ def train_skipgram_tiles(
 
     Args:
         input_rows, output_rows: read and changed. Shape ``(V, STRIDE)``, float32.
+        input_load, output_load: how much of each row is in flight; see :func:`embtrain.kernels.gpu.tiles.shortened`.
         ids, sequences: of the tokens kept of the block: ids, and numbers of their sequences. int32.
         kept_before: how many are kept of the tokens up to each one, the first being 0. Shape ``(T + 1,)``, int64.
         first_token, last_token: the span, in tokens of the block before subsampling.
@@ -105,6 +109,9 @@ def train_skipgram_tiles(
             has_pair = (tl.sum(band, axis=0) > 0)[:, None]
             is_predicted = (tl.sum(band, axis=1) > 0)[:, None]
             everything = tl.full((NEGATIVES, 1), 1, tl.int1)
+            for_centers = shortened(output_load, center_ids, learning_rate)
+            for_negatives = shortened(output_load, negative_ids, learning_rate)
+            for_contexts = shortened(input_load, context_ids, learning_rate)
             for start in range(0, STRIDE, CHUNK):
                 columns = start + tl.arange(0, CHUNK)[None, :]
                 inside = columns < STRIDE
@@ -112,7 +119,7 @@ def train_skipgram_tiles(
                 y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
                 z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
                 of_x = tl.dot(tl.trans(of_negatives), z, tl.dot(tl.trans(of_centers), y))
-                add_to_rows(centers, columns, tl.dot(of_centers, x), is_predicted, inside)
-                add_to_rows(negatives, columns, tl.dot(of_negatives, x), everything, inside)
-                add_to_rows(contexts, columns, of_x, has_pair, inside)
+                add_to_rows(centers, columns, tl.dot(of_centers, x) * for_centers, is_predicted, inside)
+                add_to_rows(negatives, columns, tl.dot(of_negatives, x) * for_negatives, everything, inside)
+                add_to_rows(contexts, columns, of_x * for_contexts, has_pair, inside)
     count_and_cost(pairs, losses, num_pairs, loss)

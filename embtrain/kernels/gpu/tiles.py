@@ -75,6 +75,21 @@ def row_addresses(matrix, ids, STRIDE: tl.constexpr):
 
 
 @triton.jit
+def shortened(load, ids, learning_rate):
+    """Return what the steps of rows are multiplied by, as a column: 1, or less for what is in flight very often.
+
+    Tiles in flight do not see each other's steps. A row that many of them change would take them all in one
+    direction, and go too far; with a step in inverse proportion it takes, in all, what is safe.
+
+    Args:
+        load: times the learning rate, by how many times more than is safe a row's word is in flight. Shape ``(R,)``.
+        ids: of the rows.
+        learning_rate: of the span.
+    """
+    return (1.0 / tl.maximum(1.0, learning_rate * tl.load(load + ids)))[:, None]
+
+
+@triton.jit
 def softplus(x):
     """Return ln(1 + exp(x)), of either sign without overflow."""
     return tl.maximum(x, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(x)))

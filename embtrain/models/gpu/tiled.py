@@ -15,22 +15,13 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, Replicas
 from embtrain.kernels.sampling import fill_alias_table
 from embtrain.models.gpu.blocks import DeviceBlock
+from embtrain.models.gpu.flight import CENTERS, NEGATIVES, programs_in_flight, row_loads
 from embtrain.models.gpu.windows import subsample
 from embtrain.models.hogwild import keep_threshold, occurrence
 from embtrain.models.protocol import Merger, Tally
 
 SPAN_TOKENS = 1 << 18
 """Tokens of one call of a kernel: a few milliseconds, so that the learning rate follows, and Ctrl-C is heard."""
-
-CENTERS = 16
-NEGATIVES = 32
-"""Of a tile. Both are measured in docs/decisions/0011."""
-
-WORDS_PER_CENTER = 32
-"""There are so many words in the vocabulary for each center in flight, at least; likewise measured."""
-
-PROGRAMS_PER_MULTIPROCESSOR = 2
-"""That fit, by the registers that the kernels take when they are compiled for Hopper."""
 
 NUMBERS_OF_CONTEXTS = 1 << 12
 """Numbers of a tile's context rows in registers at a time: at dimension 100 and window 5 all of them, so that rows
@@ -77,8 +68,17 @@ class Tiled:
         self._keep_threshold = self._put(keep_threshold(vocabulary).astype(np.int64))
         self.input_rows = self._put(input_rows)
         self.output_rows = torch.zeros(len(vocabulary), input_rows.shape[1], device=self.device)
-        self._occurrence = {"input": row_occurrence, "output": occurrence(vocabulary)}
+        of_words = occurrence(vocabulary)
+        self._occurrence = {"input": row_occurrence, "output": of_words}
         self._num_programs = programs_in_flight(len(vocabulary), self.device)
+        loads = row_loads(
+            settings,
+            vocabulary,
+            word_occurrence=of_words,
+            row_occurrence=row_occurrence,
+            num_programs=self._num_programs,
+        )
+        self._loads = [self._put(load) for load in loads]
         contexts = power_of_two_from(CENTERS + 2 * settings.window)
         self._constants = {
             "WINDOW": settings.window,
@@ -153,6 +153,7 @@ class Tiled:
                 (self._num_programs,),
                 self.input_rows,
                 self.output_rows,
+                *self._loads,
                 *kept,
                 first,
                 last,
@@ -169,18 +170,6 @@ class Tiled:
             )
             yield Tally(items=last - first)
         yield Tally(pairs=int(pairs.sum()), loss=float(losses.sum()))
-
-
-def programs_in_flight(vocab_size: int, device: torch.device) -> int:
-    """Return how many programs train at the same time: as many as the device runs, and the vocabulary bears.
-
-    Tiles in flight do not see each other's steps. Where they share words, those words' rows take the sum of steps
-    of which one would have done, and move too far.
-    """
-    borne = max(1, vocab_size // (WORDS_PER_CENTER * CENTERS))
-    if device.type != "cuda":
-        return 1
-    return min(borne, PROGRAMS_PER_MULTIPROCESSOR * torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def power_of_two_from(number: int) -> int:
