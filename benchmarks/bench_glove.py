@@ -168,7 +168,7 @@ def train_embtrain(snapshot: str, seed: int, quiet: bool) -> Entry:
     )
     opened = Snapshot.open(snapshot)
     vocabulary = Vocabulary.read(opened)
-    model = build_model(settings.model, vocabulary, threads=THREADS, seed=seed)
+    model = build_model(settings.model, vocabulary, threads=THREADS, seed=seed, device="cpu")
     started = time.perf_counter()
     cells = TiledCells(opened, len(vocabulary), FOLDER, seed=seed, group=Group())
     harness.say(f"tiling {time.perf_counter() - started:.1f} s", quiet=quiet)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,15 @@ def train_embtrain(snapshot: str, model: dict[str, Any], seed: int) -> Entry:
     )
 
 
-def timed_training(snapshot: str, model: dict[str, Any], seed: int, epochs: int = EPOCHS) -> Trained:
+def timed_training(
+    snapshot: str,
+    model: dict[str, Any],
+    seed: int,
+    *,
+    epochs: int = EPOCHS,
+    device: str = "cpu",
+    observe: Callable[[Any], None] = lambda _: None,
+) -> Trained:
     """Train on a snapshot of sequences, without held-out text, MLflow or checkpoints along the way."""
     from embtrain.checkpoint import Checkpoint, Position
     from embtrain.config import Settings, TrainSettings
@@ -114,26 +123,28 @@ def timed_training(snapshot: str, model: dict[str, Any], seed: int, epochs: int 
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.distributed import Group
     from embtrain.manifest import Snapshot
-    from embtrain.models.build import build_model
+    from embtrain.models.build import build_model, on_device
     from embtrain.train import Training
 
     settings = Settings(name="benchmark", model=model, train=TrainSettings(epochs=epochs, seed=seed))
     opened = Snapshot.open(snapshot)
     vocabulary = Vocabulary.read(opened)
     corpus = Corpus.open(settings, opened, len(vocabulary), Group())
-    _compile(settings)
+    _compile(settings, device)
     with harness.peak_memory() as grown:
-        trained = build_model(settings.model, vocabulary, threads=THREADS, seed=seed, subwords=corpus.subwords)
+        trained = build_model(
+            settings.model, vocabulary, threads=THREADS, seed=seed, device=device, subwords=corpus.subwords
+        )
         training = Training(
             model=trained,
-            source=corpus.source,
+            source=on_device(corpus.source, trained),
             held_out=None,
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
             group=Group(),
             merge=lambda _: None,
             checkpoint=Checkpoint(harness.WORK / "checkpoint", {}),
-            observe=lambda _: None,
+            observe=observe,
             advance=lambda _: None,
         )
         started = time.perf_counter()
@@ -177,18 +188,20 @@ def on_paths(model: dict[str, Any]) -> bool:
     return bool(model.get("objective") == "hierarchical_softmax")
 
 
-def _compile(settings: Any) -> None:
+def _compile(settings: Any, device: str) -> None:
     """Let the kernels be compiled, or loaded, on two words."""
     from embtrain.data.sequences import Block
     from embtrain.data.subwords import SubwordTable
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.models.build import build_model
+    from embtrain.models.protocol import DeviceModel
 
     toy = Vocabulary(["a", "b"], np.array([1, 1]), np.ones(2), np.full(2, 0.5))
     ngrams = {"min_n": 3, "max_n": 6, "buckets": 2}
     subwords = SubwordTable(np.arange(3), np.array([0, 1], np.int32), ngrams)
     block = Block(np.array([0, 1], np.int32), np.array([0, 2], np.int64))
-    list(build_model(settings.model, toy, threads=THREADS, seed=1, subwords=subwords).train(block, lambda _: 0.1, 1))
+    model = build_model(settings.model, toy, threads=THREADS, seed=1, device=device, subwords=subwords)
+    list(model.train(model.upload(block) if isinstance(model, DeviceModel) else block, lambda _: 0.1, 1))
 
 
 def quality_of(words: list[str], matrix: np.ndarray) -> dict[str, float]:

@@ -57,55 +57,75 @@ def tiles(drawn, span, alias, window, dynamic, seed, *, centers, negatives, prog
             yield windows, [negative(alias, seed, start * negatives + k) for k in range(negatives)]
 
 
+class Step:
+    """What a tile adds to one of its rows, and how far that moves the row's scores by its own gradient."""
+
+    def __init__(self, dim):
+        self.change, self.moved = np.zeros(dim), 0.0
+
+    def along(self, row, gradient):
+        self.change += gradient * row
+        self.moved += abs(gradient) * float(row @ row)
+
+
+def take_steps(rows, steps, load):
+    """Add steps, of (row, step), to rows: shortened where they would move too far in flight."""
+    for row, step in steps:
+        rows[row] += step.change / max(1, load[row] * step.moved)
+
+
 def train_skipgram(input_rows, output_rows, loads, kept, tiles, learning_rate, weight):
     """Return (pairs, loss); all gradients of a tile are those of the rows as it found them."""
-    pairs, loss = 0, 0.0
+    pairs, loss, dim = 0, 0.0, input_rows.shape[1]
     for windows, negatives in tiles:
-        steps_in, steps_out = np.zeros_like(input_rows), np.zeros_like(output_rows)
-        for center, contexts in windows:
-            against = [(center, 1, 1.0)] + [(negative, 0, weight) for negative in negatives if negative != center]
-            for context in (kept[place] for place in contexts):
+        of_contexts = {place: Step(dim) for _, contexts in windows for place in contexts}
+        of_centers, of_negatives = ([Step(dim) for _ in slots] for slots in (windows, negatives))
+        for (center, contexts), of_center in zip(windows, of_centers, strict=True):
+            against = [(center, 1, 1.0, of_center)]
+            against += [(k, 0, weight, step) for k, step in zip(negatives, of_negatives, strict=True) if k != center]
+            for place in contexts:
                 pairs += 1
-                for target, label, share in against:
-                    score = float(input_rows[context] @ output_rows[target])
+                x = input_rows[kept[place]]
+                for target, label, share, step in against:
+                    score = float(x @ output_rows[target])
                     gradient = learning_rate * share * (label - sigmoid(score))
-                    steps_in[context] += gradient * output_rows[target]
-                    steps_out[target] += gradient * input_rows[context]
+                    of_contexts[place].along(output_rows[target], gradient)
+                    step.along(x, gradient)
                     loss += share * softplus(-score if label else score)
-        take_steps(input_rows, steps_in, loads[0], learning_rate)
-        take_steps(output_rows, steps_out, loads[1], learning_rate)
+        take_steps(input_rows, [(kept[place], step) for place, step in of_contexts.items()], loads[0])
+        centers = [center for center, _ in windows]
+        targets = zip([*centers, *negatives], [*of_centers, *of_negatives], strict=True)
+        take_steps(output_rows, targets, loads[1])
     return pairs, loss
 
 
 def train_cbow(input_rows, output_rows, loads, kept, tiles, learning_rate, weight, *, divides):
     """Return (predictions, loss), likewise."""
-    predictions, loss = 0, 0.0
+    predictions, loss, dim = 0, 0.0, input_rows.shape[1]
     for windows, negatives in tiles:
-        steps_in, steps_out = np.zeros_like(input_rows), np.zeros_like(output_rows)
-        for center, contexts in windows:
+        of_contexts = {place: Step(dim) for _, contexts in windows for place in contexts}
+        of_centers, of_negatives = ([Step(dim) for _ in slots] for slots in (windows, negatives))
+        for (center, contexts), of_center in zip(windows, of_centers, strict=True):
             if not contexts:
                 continue
             predictions += 1
-            mean = sum(input_rows[kept[place]] for place in contexts) / len(contexts)
-            step = np.zeros_like(mean)
-            against = [(center, 1, 1.0)] + [(negative, 0, weight) for negative in negatives if negative != center]
-            for target, label, share in against:
+            mean, share_of_step = np.mean([input_rows[kept[i]] for i in contexts], axis=0), Step(dim)
+            against = [(center, 1, 1.0, of_center)]
+            against += [(k, 0, weight, step) for k, step in zip(negatives, of_negatives, strict=True) if k != center]
+            for target, label, share, step in against:
                 score = float(mean @ output_rows[target])
                 gradient = learning_rate * share * (label - sigmoid(score))
-                step += gradient * output_rows[target]
-                steps_out[target] += gradient * mean
+                share_of_step.along(output_rows[target], gradient / len(contexts) if divides else gradient)
+                step.along(mean, gradient)
                 loss += share * softplus(-score if label else score)
             for place in contexts:
-                steps_in[kept[place]] += step / len(contexts) if divides else step
-        take_steps(input_rows, steps_in, loads[0], learning_rate)
-        take_steps(output_rows, steps_out, loads[1], learning_rate)
+                of_contexts[place].change += share_of_step.change
+                of_contexts[place].moved += share_of_step.moved
+        take_steps(input_rows, [(kept[place], step) for place, step in of_contexts.items()], loads[0])
+        centers = [center for center, _ in windows]
+        targets = zip([*centers, *negatives], [*of_centers, *of_negatives], strict=True)
+        take_steps(output_rows, targets, loads[1])
     return predictions, loss
-
-
-def take_steps(rows, steps, load, learning_rate):
-    """Add steps to rows, shortened where a row is in flight too often."""
-    for row in range(len(rows)):
-        rows[row] += steps[row] / max(1, learning_rate * load[row])
 
 
 def sigmoid(score):

@@ -15,7 +15,7 @@ from embtrain.models import devices
 from embtrain.models.build import build_model, on_device
 from embtrain.models.gpu import tiled
 from embtrain.models.gpu.blocks import DeviceBlock, ResidentBlocks
-from embtrain.models.gpu.flight import SAFE_LOAD, row_loads
+from embtrain.models.gpu.flight import SAFE_CHANGE, row_loads
 from embtrain.models.gpu.word2vec import DeviceWord2Vec
 from embtrain.models.hogwild import occurrence
 from embtrain.models.protocol import Tally
@@ -98,21 +98,13 @@ def test_an_empty_block_is_nothing(offsets, device):
     assert model.loss(empty, 1) == Tally()
 
 
-@pytest.mark.parametrize(
-    ("settings", "of_context", "of_center"),
-    [
-        (SgnsSettings(window=5, num_negatives=5), 36, 6),
-        (SgnsSettings(window=5, num_negatives=5, dynamic_window=False), 60, 10),
-        (CbowSettings(window=5, num_negatives=5), 1, 1),
-        (CbowSettings(window=5, num_negatives=5, gradient="word2vec"), 6, 1),
-    ],
-)
-def test_the_load_of_a_row_is_the_number_of_its_steps_in_flight(settings, of_context, of_center):
+def test_the_load_of_a_row_is_how_many_tiles_in_flight_change_it():
     vocabulary = Vocabulary(["a", "b"], np.array([3, 1]), np.array([0.5, 0.5]), np.array([0.6, 0.4]))
     of_words = occurrence(vocabulary)
-    loads = row_loads(settings, vocabulary, word_occurrence=of_words, row_occurrence=of_words, num_programs=10)
-    np.testing.assert_allclose(loads.input, 160 * of_context * np.array([0.75, 0.25]) / SAFE_LOAD, rtol=1e-6)
-    np.testing.assert_allclose(loads.output, 160 * of_center * np.array([3.75, 2.25]) / SAFE_LOAD, rtol=1e-6)
+    loads = row_loads(vocabulary, window=5, word_occurrence=of_words, row_occurrence=of_words, num_programs=10)
+    np.testing.assert_allclose(loads.input * SAFE_CHANGE, 1 + 10 * 26 * np.array([0.75, 0.25]), rtol=1e-6)
+    targets = 16 * np.array([0.75, 0.25]) + 32 * np.array([0.6, 0.4])
+    np.testing.assert_allclose(loads.output * SAFE_CHANGE, 1 + 10 * targets, rtol=1e-6)
 
 
 # --- blocks that stay ------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def run_both(
     block, threshold = text(random, vocab, lengths), random.integers(2**31, 2**32, vocab)
     alias = alias_table(random.dirichlet(np.ones(vocab)))
     matrices = [padded_rows(random, vocab, dim) for _ in range(2)]
-    loads = [random.uniform(0, 4 / max(rate, 0.01), vocab).astype(np.float32) for _ in range(2)]
+    loads = [random.uniform(0, 8, vocab).astype(np.float32) for _ in range(2)]
     span = options.pop("span", (0, block.ids.size))
     options = {"negatives": 16, "programs": 1, **options}
     drawn = subsample(DeviceBlock.of(block, device), torch.tensor(threshold, device=device), SEED)

@@ -15,11 +15,49 @@ from embtrain.kernels.gpu.tiles import (
     add_to_rows,
     count_and_cost,
     differ,
+    load_rows,
     load_tile,
     row_addresses,
     shortened,
     softplus,
 )
+
+
+@triton.jit
+def score_means(
+    contexts,
+    centers,
+    negatives,
+    band,
+    share,
+    STRIDE: tl.constexpr,
+    CENTERS: tl.constexpr,
+    NEGATIVES: tl.constexpr,
+    CHUNK: tl.constexpr,
+):
+    """Return the scores of each window's mean with its center and with negatives, and squares of means and rows.
+
+    Args:
+        contexts, centers, negatives: from :func:`embtrain.kernels.gpu.tiles.row_addresses`.
+        band: 1 where a context is in a center's window. Shape ``(CENTERS, CONTEXTS)``.
+        share: 1 / the number of contexts. Shape ``(CENTERS, 1)``.
+        STRIDE, CENTERS, NEGATIVES, CHUNK: as for :func:`train_cbow_tiles`.
+
+    Returns:
+        Shapes ``(CENTERS, 1)``, ``(CENTERS, NEGATIVES)``; ``(CENTERS, 1)`` twice, ``(NEGATIVES,)``.
+    """
+    of_centers = tl.zeros((CENTERS, 1), tl.float32)
+    of_negatives = tl.zeros((CENTERS, NEGATIVES), tl.float32)
+    hh, yy, zz = of_centers, of_centers, tl.zeros((NEGATIVES,), tl.float32)
+    for start in range(0, STRIDE, CHUNK):
+        x, y, z, _, _ = load_rows(contexts, centers, negatives, start, STRIDE, CHUNK)
+        mean = tl.dot(band, x) * share
+        of_centers += tl.sum(mean * y, axis=1)[:, None]
+        of_negatives = tl.dot(mean, tl.trans(z), of_negatives)
+        hh += tl.sum(mean * mean, axis=1)[:, None]
+        yy += tl.sum(y * y, axis=1)[:, None]
+        zz += tl.sum(z * z, axis=1)
+    return of_centers, of_negatives, hh, yy, zz
 
 
 @triton.jit(do_not_specialize=SCALARS)
@@ -77,18 +115,9 @@ def train_cbow_tiles(
         centers = row_addresses(output_rows, center_ids, STRIDE)
         contexts = row_addresses(input_rows, context_ids, STRIDE)
         negatives = row_addresses(output_rows, negative_ids, STRIDE)
-
-        of_centers = tl.zeros((CENTERS, 1), tl.float32)
-        of_negatives = tl.zeros((CENTERS, NEGATIVES), tl.float32)
-        for start in range(0, STRIDE, CHUNK):
-            columns = start + tl.arange(0, CHUNK)[None, :]
-            inside = columns < STRIDE
-            x = tl.load(contexts + columns, mask=inside, other=0.0, cache_modifier=".cg")
-            y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
-            z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
-            mean = tl.dot(band, x) * share
-            of_centers += tl.sum(mean * y, axis=1)[:, None]
-            of_negatives = tl.dot(mean, tl.trans(z), of_negatives)
+        of_centers, of_negatives, hh, yy, zz = score_means(
+            contexts, centers, negatives, band, share, STRIDE, CENTERS, NEGATIVES, CHUNK
+        )
         num_pairs += tl.sum(has_context.to(tl.int64))
         cost = tl.sum(tl.where(has_context, softplus(-of_centers), 0.0)) + tl.sum(against * softplus(of_negatives))
         loss += cost.to(tl.float64)
@@ -98,15 +127,15 @@ def train_cbow_tiles(
             of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
             has_center = (tl.sum(band, axis=0) > 0)[:, None]
             everything = tl.full((NEGATIVES, 1), 1, tl.int1)
-            for_centers = shortened(output_load, center_ids, learning_rate)
-            for_negatives = shortened(output_load, negative_ids, learning_rate)
-            for_contexts = shortened(input_load, context_ids, learning_rate)
+            # A step along h moves the score with h by its square: hh, yy and zz are those of means and rows.
+            of_mean = of_centers * yy - tl.sum(of_negatives * zz[None, :], axis=1)[:, None]
+            if DIVIDES:
+                of_mean *= share
+            for_contexts = shortened(input_load, context_ids, tl.sum(band * of_mean, axis=0))
+            for_centers = shortened(output_load, center_ids, tl.sum(of_centers * hh, axis=1))
+            for_negatives = shortened(output_load, negative_ids, tl.sum(-of_negatives * hh, axis=0))
             for start in range(0, STRIDE, CHUNK):
-                columns = start + tl.arange(0, CHUNK)[None, :]
-                inside = columns < STRIDE
-                x = tl.load(contexts + columns, mask=inside, other=0.0, cache_modifier=".cg")
-                y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
-                z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
+                x, y, z, columns, inside = load_rows(contexts, centers, negatives, start, STRIDE, CHUNK)
                 mean = tl.dot(band, x) * share
                 step = of_centers * y + tl.dot(of_negatives, z)
                 if DIVIDES:

@@ -15,11 +15,40 @@ from embtrain.kernels.gpu.tiles import (
     add_to_rows,
     count_and_cost,
     differ,
+    load_rows,
     load_tile,
     row_addresses,
     shortened,
     softplus,
 )
+
+
+@triton.jit
+def score_pairs(
+    contexts,
+    centers,
+    negatives,
+    STRIDE: tl.constexpr,
+    CENTERS: tl.constexpr,
+    CONTEXTS: tl.constexpr,
+    NEGATIVES: tl.constexpr,
+    CHUNK: tl.constexpr,
+):
+    """Return the scores of contexts with centers and with negatives, and the squares of all rows.
+
+    Shapes ``(CENTERS, CONTEXTS)``, ``(NEGATIVES, CONTEXTS)``, ``(CONTEXTS,)``, ``(CENTERS,)``, ``(NEGATIVES,)``.
+    """
+    of_centers = tl.zeros((CENTERS, CONTEXTS), tl.float32)
+    of_negatives = tl.zeros((NEGATIVES, CONTEXTS), tl.float32)
+    xx, yy, zz = tl.zeros((CONTEXTS,), tl.float32), tl.zeros((CENTERS,), tl.float32), tl.zeros((NEGATIVES,), tl.float32)
+    for start in range(0, STRIDE, CHUNK):
+        x, y, z, _, _ = load_rows(contexts, centers, negatives, start, STRIDE, CHUNK)
+        of_centers = tl.dot(y, tl.trans(x), of_centers)
+        of_negatives = tl.dot(z, tl.trans(x), of_negatives)
+        xx += tl.sum(x * x, axis=1)
+        yy += tl.sum(y * y, axis=1)
+        zz += tl.sum(z * z, axis=1)
+    return of_centers, of_negatives, xx, yy, zz
 
 
 @triton.jit(do_not_specialize=SCALARS)
@@ -88,17 +117,9 @@ def train_skipgram_tiles(
         centers = row_addresses(output_rows, center_ids, STRIDE)
         contexts = row_addresses(input_rows, context_ids, STRIDE)
         negatives = row_addresses(output_rows, negative_ids, STRIDE)
-
-        of_centers = tl.zeros((CENTERS, CONTEXTS), tl.float32)
-        of_negatives = tl.zeros((NEGATIVES, CONTEXTS), tl.float32)
-        for start in range(0, STRIDE, CHUNK):
-            columns = start + tl.arange(0, CHUNK)[None, :]
-            inside = columns < STRIDE
-            x = tl.trans(tl.load(contexts + columns, mask=inside, other=0.0, cache_modifier=".cg"))
-            y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
-            z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
-            of_centers = tl.dot(y, x, of_centers)
-            of_negatives = tl.dot(z, x, of_negatives)
+        of_centers, of_negatives, xx, yy, zz = score_pairs(
+            contexts, centers, negatives, STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK
+        )
         num_pairs += tl.sum(band).to(tl.int64)
         cost = tl.sum(band * softplus(-of_centers)) + tl.sum(against * softplus(of_negatives))
         loss += cost.to(tl.float64)
@@ -109,15 +130,13 @@ def train_skipgram_tiles(
             has_pair = (tl.sum(band, axis=0) > 0)[:, None]
             is_predicted = (tl.sum(band, axis=1) > 0)[:, None]
             everything = tl.full((NEGATIVES, 1), 1, tl.int1)
-            for_centers = shortened(output_load, center_ids, learning_rate)
-            for_negatives = shortened(output_load, negative_ids, learning_rate)
-            for_contexts = shortened(input_load, context_ids, learning_rate)
+            # A step along x moves the score with x by its square: xx, yy and zz are those of the rows.
+            of_context = tl.sum(of_centers * yy[:, None], axis=0) - tl.sum(of_negatives * zz[:, None], axis=0)
+            for_contexts = shortened(input_load, context_ids, of_context)
+            for_centers = shortened(output_load, center_ids, tl.sum(of_centers * xx[None, :], axis=1))
+            for_negatives = shortened(output_load, negative_ids, tl.sum(-of_negatives * xx[None, :], axis=1))
             for start in range(0, STRIDE, CHUNK):
-                columns = start + tl.arange(0, CHUNK)[None, :]
-                inside = columns < STRIDE
-                x = tl.load(contexts + columns, mask=inside, other=0.0, cache_modifier=".cg")
-                y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
-                z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
+                x, y, z, columns, inside = load_rows(contexts, centers, negatives, start, STRIDE, CHUNK)
                 of_x = tl.dot(tl.trans(of_negatives), z, tl.dot(tl.trans(of_centers), y))
                 add_to_rows(centers, columns, tl.dot(of_centers, x) * for_centers, is_predicted, inside)
                 add_to_rows(negatives, columns, tl.dot(of_negatives, x) * for_negatives, everything, inside)

@@ -75,18 +75,37 @@ def row_addresses(matrix, ids, STRIDE: tl.constexpr):
 
 
 @triton.jit
-def shortened(load, ids, learning_rate):
-    """Return what the steps of rows are multiplied by, as a column: 1, or less for what is in flight very often.
+def load_rows(contexts, centers, negatives, start, STRIDE: tl.constexpr, CHUNK: tl.constexpr):
+    """Return a chunk of the rows of a tile, and its columns: which they are, and which of them there are.
 
-    Tiles in flight do not see each other's steps. A row that many of them change would take them all in one
-    direction, and go too far; with a step in inverse proportion it takes, in all, what is safe.
+    Rows are read past the first-level cache, which would go on to show them as they were.
 
     Args:
-        load: times the learning rate, by how many times more than is safe a row's word is in flight. Shape ``(R,)``.
-        ids: of the rows.
-        learning_rate: of the span.
+        contexts, centers, negatives: from :func:`row_addresses`.
+        start: the first column.
+        STRIDE, CHUNK: numbers of a row, and of the chunk.
     """
-    return (1.0 / tl.maximum(1.0, learning_rate * tl.load(load + ids)))[:, None]
+    columns = start + tl.arange(0, CHUNK)[None, :]
+    inside = columns < STRIDE
+    x = tl.load(contexts + columns, mask=inside, other=0.0, cache_modifier=".cg")
+    y = tl.load(centers + columns, mask=inside, other=0.0, cache_modifier=".cg")
+    z = tl.load(negatives + columns, mask=inside, other=0.0, cache_modifier=".cg")
+    return x, y, z, columns, inside
+
+
+@triton.jit
+def shortened(load, ids, change):
+    """Return what the steps of rows are multiplied by, as a column: 1, or less for what goes too far in flight.
+
+    Tiles in flight do not see each other's steps. A row that many of them change takes all those steps in one
+    direction, where after one of them the next would have been shorter.
+
+    Args:
+        load: how many tiles in flight change a row, over how far its scores may safely move meanwhile. Shape ``(R,)``.
+        ids: of the rows.
+        change: at most, how far this tile's step moves the scores of each row, by its own gradient.
+    """
+    return (1.0 / tl.maximum(1.0, tl.load(load + ids) * change))[:, None]
 
 
 @triton.jit

@@ -23,9 +23,12 @@ from embtrain.models.protocol import Merger, Tally
 SPAN_TOKENS = 1 << 18
 """Tokens of one call of a kernel: a few milliseconds, so that the learning rate follows, and Ctrl-C is heard."""
 
-NUMBERS_OF_CONTEXTS = 1 << 12
-"""Numbers of a tile's context rows in registers at a time: at dimension 100 and window 5 all of them, so that rows
-are loaded once for scores and gradients."""
+NUMBERS_AT_ONCE = 1 << 12
+"""Numbers of a tile's context rows in registers, where that is all of them: at dimension 100 and window 5 rows are
+loaded once for scores and gradients. Rows that must be loaded twice leave room for half as many."""
+
+COMPILED_FOR = {"num_warps": 4, "num_stages": 1}
+"""A program's warps; and no loads ahead of their chunk, for those of a whole one are under way together as it is."""
 
 
 class Launch(Protocol):
@@ -72,8 +75,8 @@ class Tiled:
         self._occurrence = {"input": row_occurrence, "output": of_words}
         self._num_programs = programs_in_flight(len(vocabulary), self.device)
         loads = row_loads(
-            settings,
             vocabulary,
+            window=settings.window,
             word_occurrence=of_words,
             row_occurrence=row_occurrence,
             num_programs=self._num_programs,
@@ -88,6 +91,7 @@ class Tiled:
             "CONTEXTS": contexts,
             "NEGATIVES": NEGATIVES,
             "CHUNK": numbers_at_a_time(input_rows.shape[1], contexts),
+            **COMPILED_FOR,
         }
 
     def upload(self, block: Block) -> DeviceBlock:
@@ -179,4 +183,5 @@ def power_of_two_from(number: int) -> int:
 
 def numbers_at_a_time(stride: int, contexts: int) -> int:
     """Return how many numbers of a row a program works on at a time: 16 or more, as its matrix products take them."""
-    return max(16, min(power_of_two_from(stride), NUMBERS_OF_CONTEXTS // contexts))
+    whole = power_of_two_from(stride)
+    return whole if whole * contexts <= NUMBERS_AT_ONCE else max(16, NUMBERS_AT_ONCE // 2 // contexts)
