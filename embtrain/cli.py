@@ -19,6 +19,7 @@ import embtrain
 from embtrain.errors import SetupError, in_one_sentence
 from embtrain.planning.commands import plan
 from embtrain.probing.commands import contexts, probe
+from embtrain.reporting.commands import report
 
 if TYPE_CHECKING:
     from embtrain.config import Settings
@@ -346,5 +347,5 @@ def import_vectors(path: str, file_format: str | None, name: str) -> None:
     click.echo(workflow.register_vectors(read_file(path, file_format), name=name, source=path))
 
 
-for _command in (probe, contexts, plan):
+for _command in (probe, contexts, plan, report):
     embtrain_command.add_command(_command)

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from itertools import chain
 from pathlib import Path
@@ -67,6 +68,20 @@ class Servable:
     """An example of what it is asked."""
     check: Callable[[Any], str | None]
     """Says what is wrong with the answer to the question; None if nothing is."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a version comes from: its tags, which have what it was measured at, and the settings of its run."""
+
+    uri: str
+    """``models:/NAME/3``."""
+    registered: datetime
+    aliases: list[str]
+    run_id: str
+    tags: dict[str, str]
+    settings: dict[str, str]
+    """Empty where the run is gone."""
 
 
 def register(
@@ -160,6 +175,32 @@ def _what_else(uri: str) -> str | None:
         return None
     names = " and ".join(Path(file.path).name for file in found)
     return f"{uri} has no vectors, but a {names}; load it by mlflow.pyfunc.load_model({uri!r})" if names else None
+
+
+def origin_of(uri: str) -> Origin:
+    """Return where a version comes from.
+
+    Raises:
+        ModelNotFoundError: if there is none; it names those that there are.
+        SetupError: if MLflow cannot be reached.
+    """
+    client = connect(must_exist=True)
+    match = _VERSION_URI.fullmatch(uri)
+    if match is None:
+        raise ModelNotFoundError(f"expected models:/NAME@ALIAS or models:/NAME/VERSION, found {uri!r}")
+    found = _find_version(client, **match.groupdict())
+    try:
+        settings = client.get_run(found.run_id or "").data.params
+    except MlflowException:
+        settings = {}
+    return Origin(
+        uri=f"models:/{found.name}/{found.version}",
+        registered=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        aliases=sorted(client.get_model_version(found.name, found.version).aliases),
+        run_id=found.run_id or "none",
+        tags=found.tags,
+        settings=settings,
+    )
 
 
 def _servable_vectors(vectors: Vectors) -> Servable:

@@ -98,6 +98,15 @@ def test_commands_of_word_vectors_ask_words_without_context(capsys):
 
 
 @pytest.mark.usefixtures("here")
+def test_a_report_says_what_a_version_was_made_from_and_measured_at(tmp_path):
+    assert main(["report", "models:/toy@champion", str(tmp_path / "page.html"), "--word", "a1"]) == 0
+    page = (tmp_path / "page.html").read_text()
+    for row in ("<th>version</th><td>models:/toy/1</td>", "<th>model.type</th><td>elmo</td>", "<th>a1</th><td>"):
+        assert row in page
+    assert "<th>held_out_perplexity_forward</th><td>" in page
+
+
+@pytest.mark.usefixtures("here")
 def test_a_model_is_exported_as_published_and_registered_from_there(tmp_path, capsys):
     assert main(["export", "models:/toy@champion", str(tmp_path / "published"), "--format", "elmo"]) == 0
     assert {path.name for path in (tmp_path / "published").iterdir()} >= {"options.json", "weights.hdf5"}
