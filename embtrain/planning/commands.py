@@ -54,11 +54,8 @@ def as_lines(settings: Settings, found: Plan) -> Iterator[str]:
 
     sizes = found.corpus.sizes
     of = f"snapshot {found.corpus.snapshot}" if found.corpus.snapshot else "a text that is not there yet; sizes assumed"
-    processes = (
-        f"{found.processes} processes of {found.threads} threads"
-        if found.processes > 1
-        else (f"one process of {found.threads} threads")
-    )
+    threads = f"{found.threads} thread{'s' * (found.threads > 1)}"
+    processes = f"{found.processes} processes of {threads}" if found.processes > 1 else f"one process of {threads}"
     where = "on the CPU" if found.device == "cpu" else "on the GPU"
     yield f"{settings.name}: {settings.model.type}, dim {_dim(settings)}, {processes} {where}"
     yield of
@@ -111,8 +108,12 @@ def _time(found: Plan) -> Iterator[str]:
     from embtrain.planning.wording import in_count, in_time
 
     yield "time of training"
+    if found.least_on_gpu is not None:
+        least = in_time(found.least_on_gpu)
+        yield from _rows([("", f"{least} at least on an NVIDIA H200, on paper: no GPU was there to measure")])
+        return
     if found.duration is None:
-        yield from _rows([("", "no such model was measured here")])
+        yield from _rows([("", "no such model was measured")])
         return
     duration = found.duration
     speed = in_count(duration.rate.items_per_second, f"{duration.rate.unit}/s")

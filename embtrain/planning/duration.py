@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from embtrain.config import FactorisedModel, GloveSettings, Settings
+from embtrain.config import CbowSettings, FactorisedModel, GloveSettings, Settings, SgnsSettings
 from embtrain.planning.rates import CACHED, KEPT_SHARE, THREADS, Rate, cost_per_item, rate_of
 from embtrain.planning.shapes import bytes_of, state_shapes
 from embtrain.planning.sizes import Sizes
+from embtrain.planning.work import H200, work_on_gpu
 
 FASTER, SLOWER = 1.4, 2.0
 """What processors of these years and other work on a machine make of a time, either way."""
@@ -55,6 +56,20 @@ def estimate_duration(
     cost = cost_per_item(model) / rate.cost_per_item * slower_by(settings, sizes)
     seconds = items * cost / (rate.items_per_second * processes * threads / THREADS)
     return Duration(seconds / FASTER, seconds * SLOWER, rate)
+
+
+def least_on_gpu(settings: Settings, sizes: Sizes, kept_share: float) -> float | None:
+    """Return the seconds that the memory and the arithmetic of one NVIDIA H200 allow at least, on paper.
+
+    No kernel of embtrain was measured on a GPU yet. None for models that are not trained there tile by tile.
+    """
+    model = settings.model
+    if not isinstance(model, SgnsSettings | CbowSettings) or model.objective != "negative_sampling":
+        return None
+    from embtrain.models.gpu.flight import CENTERS, NEGATIVES  # noqa: PLC0415 - loads torch
+
+    work = work_on_gpu(model, centers=CENTERS, negatives=NEGATIVES)
+    return _items(settings, sizes) * kept_share * work.seconds(H200)
 
 
 def slower_by(settings: Settings, sizes: Sizes) -> float:

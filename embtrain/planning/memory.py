@@ -59,6 +59,9 @@ WORD_REGISTERED = 375
 TILE = 104
 """A tile's number of cells, and its segment in the order of an epoch, while that is shuffled."""
 
+MERGED = 16
+"""Of each row that is merged: how often its word occurs, and its turn."""
+
 NGRAM = 18
 """Of each n-gram of a word: its bucket, its row, and what the allocator keeps of the memory that numbered them."""
 
@@ -166,7 +169,8 @@ def _beside(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
     elif model.objective == "hierarchical_softmax":
         items["paths of the tree"] = 4 * round(sizes.vocabulary * mean_path(sizes.vocabulary)) + 8 * sizes.vocabulary
     if processes > 1:
-        items["copies for merging"] = bytes_of(state_shapes(model, sizes))
+        shapes = state_shapes(model, sizes)
+        items["copies for merging"] = bytes_of(shapes) + MERGED * sum(rows for rows, _ in shapes.values())
     return items
 
 

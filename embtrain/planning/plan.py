@@ -8,11 +8,11 @@ from embtrain.config import ElmoSettings, FactorisedModel, GloveSettings, Settin
 from embtrain.errors import ConfigError, SetupError, SnapshotError
 from embtrain.manifest import Snapshot
 from embtrain.planning.disk import File, estimate_disk
-from embtrain.planning.duration import Duration, estimate_duration
+from embtrain.planning.duration import Duration, estimate_duration, least_on_gpu
 from embtrain.planning.machine import Room, disk_room, existing, gpu_room, memory_room, num_cores
 from embtrain.planning.memory import Memory, estimate_memory
 from embtrain.planning.refusal import advice, lacking, may_use_gpu
-from embtrain.planning.sizes import Sizes, assumed_kept_share, assumed_sizes, kept_share, sizes_of
+from embtrain.planning.sizes import Occurrence, Sizes, assumed_occurrence, assumed_sizes, occurrence_of, sizes_of
 from embtrain.planning.wording import in_bytes
 
 
@@ -43,7 +43,9 @@ class Plan:
     """Of the GPU's, where there is one."""
     files: list[File]
     duration: Duration | None
-    """None where no such model was measured."""
+    """On CPUs; None where no such model was measured, and on a GPU, where none was."""
+    least_on_gpu: float | None
+    """Seconds that an NVIDIA H200 would need on paper, where it trains on a GPU by kernels of tiles."""
     warnings: list[str]
     """What will not fit, or cannot be; none if the run can be started."""
 
@@ -64,7 +66,7 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
     """
     if isinstance(settings.model, FactorisedModel) and processes > 1:
         raise SetupError(f"one process makes a {settings.model.type} model, found {processes}")
-    corpus = _corpus(settings, vocabulary, words)
+    corpus, _ = _corpus(settings, vocabulary, words)
     threads = settings.train.threads or max(1, num_cores() // processes)
     on_gpu = gpu_room() if may_use_gpu(settings) else None
     device = "cuda" if on_gpu or settings.train.device == "cuda" else "cpu"
@@ -80,11 +82,12 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
         room=room,
         device_room=on_gpu,
         files=files,
-        duration=None
-        if device != "cpu"
-        else estimate_duration(
+        duration=estimate_duration(
             settings, corpus.sizes, kept_share=corpus.kept_share, processes=processes, threads=threads
-        ),
+        )
+        if device == "cpu"
+        else None,
+        least_on_gpu=least_on_gpu(settings, corpus.sizes, corpus.kept_share) if device != "cpu" else None,
         warnings=[
             *([refused] if (refused := lacking(settings, memory, room, on_gpu, processes)) else []),
             *_full_disks(settings, files),
@@ -93,7 +96,7 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
     )
 
 
-def _corpus(settings: Settings, vocabulary: int | None, words: int | None) -> Corpus:
+def _corpus(settings: Settings, vocabulary: int | None, words: int | None) -> tuple[Corpus, Occurrence]:
     if (vocabulary is None) != (words is None):
         raise ConfigError("--vocabulary and --words belong together: give both, or neither for the snapshot's")
     if vocabulary is None or words is None:
@@ -101,9 +104,10 @@ def _corpus(settings: Settings, vocabulary: int | None, words: int | None) -> Co
             snapshot = Snapshot.open(settings.snapshot_location)
         except SnapshotError as error:
             raise SnapshotError(f"{error}, or plan without one, by --vocabulary and --words") from None
-        return Corpus(sizes_of(snapshot, settings), kept_share(snapshot), str(snapshot.location))
-    sizes = assumed_sizes(settings, vocabulary=vocabulary, words=words)
-    return Corpus(sizes, assumed_kept_share(settings, vocabulary), None)
+        occurrence = occurrence_of(snapshot)
+        return Corpus(sizes_of(snapshot, settings), occurrence.total, str(snapshot.location)), occurrence
+    occurrence = assumed_occurrence(settings, vocabulary)
+    return Corpus(assumed_sizes(settings, vocabulary=vocabulary, words=words), occurrence.total, None), occurrence
 
 
 def _full_disks(settings: Settings, files: list[File]) -> list[str]:

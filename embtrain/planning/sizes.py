@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embtrain.config import FastTextSettings, GloveSettings, LsaSettings, PpmiSvdSettings, Settings
@@ -26,6 +27,19 @@ _CELLS_PER_WORD_OF_WINDOW = 0.27
 _NGRAMS_PER_WORD = 24
 _DISTINCT_NGRAMS = 0.19
 _TERMS_PER_WORD = 0.5
+
+
+class Occurrence(NamedTuple):
+    """How often a word of the text changes a row, for all rows of a matrix: those that are alike together."""
+
+    of_row: npt.NDArray[np.float64]
+    rows: npt.NDArray[np.int64]
+    """How many there are of each."""
+
+    @property
+    def total(self) -> float:
+        """Return how many rows a word of the text changes: for words, the share that subsampling keeps."""
+        return float(self.of_row @ self.rows)
 
 
 @dataclass(frozen=True)
@@ -115,26 +129,24 @@ def assumed_sizes(settings: Settings, *, vocabulary: int, words: int) -> Sizes:
     )
 
 
-def kept_share(snapshot: Snapshot) -> float:
-    """Return the share of the text's words that subsampling keeps.
+def occurrence_of(snapshot: Snapshot) -> Occurrence:
+    """Return how often a word of a snapshot's text is each word of its vocabulary, and is kept.
 
     Raises:
         SnapshotError: if a table is absent or damaged.
     """
-    counts, keep = (
-        _column(snapshot, table, name) for table, name in ((VOCABULARY, "count"), (UNIGRAM, "keep_probability"))
-    )
+    counts, keep = _column(snapshot, VOCABULARY, "count"), _column(snapshot, UNIGRAM, "keep_probability")
     if len(counts) != len(keep):
         raise SnapshotError(
             f"{snapshot.location}: the tables vocabulary and unigram differ in length; run prepare again"
         )
-    total = pc.sum(counts).as_py() or 1
-    return float(pc.sum(pc.multiply(counts.cast(pa.float64()), keep)).as_py() or 0) / total
+    return Occurrence(counts * keep / max(1, counts.sum()), np.ones(len(counts), np.int64))
 
 
-def assumed_kept_share(settings: Settings, vocabulary: int) -> float:
-    """Return the share that subsampling keeps of a text whose words follow Zipf's law."""
-    return float(Zipf.of(vocabulary).kept(settings.unigram.subsample_threshold).sum())
+def assumed_occurrence(settings: Settings, vocabulary: int) -> Occurrence:
+    """Return the same of a text whose words follow Zipf's law."""
+    zipf = Zipf.of(vocabulary)
+    return Occurrence(zipf.kept(settings.unigram.subsample_threshold) / zipf.words, zipf.words)
 
 
 def _list_items(folder: Location, manifest: Manifest, column: int) -> list[int]:
@@ -168,8 +180,10 @@ def _occupied(ngrams: int, buckets: int) -> int:
     return round(buckets * -math.expm1(-ngrams / buckets))
 
 
-def _column(snapshot: Snapshot, table: Table, name: str) -> pa.ChunkedArray:
+def _column(snapshot: Snapshot, table: Table, name: str) -> npt.NDArray[Any]:
+    """Return a column of a table that has a row for each word, in the order of their ids."""
     folder, manifest = snapshot.table(table)
     paths = [f"{folder.path}/{part.name}" for part in manifest.parts]
     parts = [pq.read_table(path, filesystem=folder.filesystem, columns=["id", name]) for path in paths]
-    return pa.concat_tables(parts).sort_by("id").column(name)
+    column: npt.NDArray[Any] = pa.concat_tables(parts).sort_by("id").column(name).to_numpy()
+    return column

@@ -26,11 +26,13 @@ def in_time(seconds: float) -> str:
 
 def in_count(number: float, unit: str) -> str:
     """Spell a large count, such as ``5.8 M words``."""
-    for prefix in ("", "k ", "M ", "G "):
+    if number < 0.9995 * _STEP:
+        return f"{number:.0f} {unit}"
+    for prefix in ("k ", "M ", "G "):
+        number /= _STEP
         if number < 0.9995 * _STEP:
             return _rounded(number, f"{prefix}{unit}")
-        number /= _STEP
-    return _rounded(number, f"T {unit}")
+    return _rounded(number / _STEP, f"T {unit}")
 
 
 def _rounded(number: float, unit: str) -> str:

@@ -27,15 +27,32 @@ _ADAGRAD = 11
 _CELL_BYTES = 8
 
 
+class Ceilings(NamedTuple):
+    """What a processor, or one thread of it, can do at most."""
+
+    bytes_per_second: float
+    """Read and written together."""
+    flops_per_second: float
+
+
+H200 = Ceilings(bytes_per_second=4.3e12, flops_per_second=495e12)
+"""NVIDIA's: what of its 4.8 TB/s copies reach, and matrix products in tf32. Nothing of embtrain was measured on one."""
+
+
 class Work(NamedTuple):
     """What one item costs: a word that subsampling has kept, or a cell."""
 
     flops: float
     bytes: float
 
-    def seconds(self, *, flops_per_second: float, bytes_per_second: float) -> float:
+    def seconds(self, ceilings: Ceilings) -> float:
         """Return the time that cannot be undercut: all arithmetic, or all traffic, at full speed."""
-        return max(self.flops / flops_per_second, self.bytes / bytes_per_second)
+        return max(self.flops / ceilings.flops_per_second, self.bytes / ceilings.bytes_per_second)
+
+    def bound(self, ceilings: Ceilings) -> str:
+        """Name the ceiling that is nearer."""
+        computed = self.flops / ceilings.flops_per_second > self.bytes / ceilings.bytes_per_second
+        return "arithmetic" if computed else "memory"
 
 
 def contexts_per_window(model: SgnsSettings | CbowSettings | FastTextSettings) -> float:
@@ -68,17 +85,17 @@ def work_per_item(model: ShallowModel, *, ngrams_per_word: float = 0, cells_per_
     return Work(row * _PREDICTION * contexts * targets, row * READ_AND_WRITTEN * rows)
 
 
-def work_on_gpu(model: SgnsSettings | CbowSettings, *, centers: int, contexts: int, negatives: int) -> Work:
+def work_on_gpu(model: SgnsSettings | CbowSettings, *, centers: int, negatives: int) -> Work:
     """Count what a tile of the kernels for GPUs does for one kept word.
 
     Args:
         model: skip-gram or CBOW with negative sampling.
         centers: of a tile.
-        contexts: of a tile, padded to what a matrix product takes.
         negatives: that all centers of the tile share.
     """
     row = stride(model.dim)
-    rows = centers + (centers + 2 * model.window) + negatives
+    near = centers + 2 * model.window
+    rows, contexts = centers + near + negatives, 1 << (near - 1).bit_length()  # padded to what a product takes
     scored = contexts if isinstance(model, SgnsSettings) else centers
     products = scored * (centers + negatives) + (0 if isinstance(model, SgnsSettings) else centers * contexts)
     return Work(row * _PREDICTION * products / centers, row * READ_AND_WRITTEN * rows / centers)

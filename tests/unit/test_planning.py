@@ -13,13 +13,13 @@ from embtrain.distributed import Group
 from embtrain.errors import SnapshotError
 from embtrain.models.build import build_model
 from embtrain.planning.disk import estimate_disk, state_bytes
-from embtrain.planning.duration import estimate_duration
+from embtrain.planning.duration import estimate_duration, least_on_gpu
 from embtrain.planning.elmo import num_parameters
 from embtrain.planning.machine import Room
 from embtrain.planning.memory import LIBRARIES, Memory, estimate_memory, mean_path
 from embtrain.planning.refusal import lacking
 from embtrain.planning.shapes import state_shapes
-from embtrain.planning.sizes import Sizes, assumed_sizes, kept_share, sizes_of
+from embtrain.planning.sizes import Sizes, assumed_sizes, occurrence_of, sizes_of
 from embtrain.planning.wording import in_bytes, in_count, in_time
 from embtrain.planning.work import work_per_item
 from embtrain.planning.zipf import Zipf
@@ -77,7 +77,7 @@ def test_the_sizes_of_a_snapshot_are_counted_in_its_tables(tmp_path):
     assert found.largest_row_group == 50 * 12
     assert found.ngrams == corpus.subwords.buckets.size
     assert found.buckets == np.unique(corpus.subwords.buckets).size
-    assert kept_share(snapshot) == 1
+    assert occurrence_of(snapshot).total == pytest.approx(1)
 
 
 def test_cells_are_counted_for_models_of_cells(tmp_path):
@@ -189,6 +189,17 @@ def test_where_it_was_measured_the_range_holds_what_was_measured():
 def test_no_time_is_made_up_for_a_model_that_was_not_measured():
     run = settings(model={"objective": "softmax"})
     assert estimate_duration(run, MILLION, kept_share=1, processes=1, threads=2) is None
+
+
+def test_an_h200_is_bound_by_its_memory_on_paper():
+    run = settings(model={"dim": 96, "window": 5}, train={"epochs": 2})
+    rows_of_a_tile = 16 + 26 + 32
+    bytes_per_kept_word = rows_of_a_tile * 96 * 8 / 16
+    assert least_on_gpu(run, MILLION, 0.5) == pytest.approx(2 * 10**9 * 0.5 * bytes_per_kept_word / 4.3e12)
+
+
+def test_there_is_no_bound_for_what_does_not_train_in_tiles():
+    assert least_on_gpu(settings(model={"objective": "softmax"}), MILLION, 0.5) is None
 
 
 def test_a_pair_of_skip_gram_costs_3600_flops_at_dimension_100_with_five_negatives():
