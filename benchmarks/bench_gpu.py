@@ -50,7 +50,10 @@ def main() -> None:
     harness.require("gensim")
     harness.data_file(CORPUS)
     device, name = harness.in_fresh_process(device_here)
-    harness.say(f"embtrain on {name}; gensim on {THREADS} CPU threads", quiet=options.json)
+    harness.say(
+        f"embtrain on {name}{'' if device == 'cuda' else ', for torch finds no GPU'}; gensim on {THREADS} CPU threads",
+        quiet=options.json,
+    )
     snapshot = harness.in_fresh_process(prepare)
     results: dict[str, dict[str, Entry]] = {}
     for model, settings in MODELS.items():
@@ -66,10 +69,9 @@ def main() -> None:
     ours, peer = results["skip-gram"]["embtrain"], results["skip-gram"]["gensim"]
     quality = {"ours": rounded(ours), "peer": rounded(peer)}
     speeds = ours.words_per_second, peer.words_per_second
+    unit = f"corpus words/s, ours on {name}"
     harness.finish(
-        harness.Result(
-            "gpu", f"corpus words/s on {name}", *speeds, "gensim corpus_file on CPU", speeds[0] / speeds[1], quality
-        )
+        harness.Result("gpu", unit, *speeds, "gensim corpus_file on the CPU", speeds[0] / speeds[1], quality)
     )
 
 
@@ -79,7 +81,7 @@ def device_here() -> tuple[str, str]:
 
     if torch.cuda.is_available():
         return "cuda", torch.cuda.get_device_name()
-    return "cpu", f"{THREADS} CPU threads, for torch finds no GPU"
+    return "cpu", f"{THREADS} CPU threads"
 
 
 def train_embtrain(snapshot: str, model: dict[str, Any], device: str) -> Entry:
