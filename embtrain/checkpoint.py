@@ -105,11 +105,11 @@ class Checkpoint:
             lock.release()
             self._clear()
 
-    def load(self, shapes: Mapping[str, tuple[int, ...]]) -> Saved | None:
+    def load(self, shapes: Mapping[str, tuple[int | None, ...]]) -> Saved | None:
         """Return what was saved, or None where there is nothing.
 
         Args:
-            shapes: of the arrays that the run needs.
+            shapes: of the arrays that the run needs; None where any length will do.
 
         Raises:
             CheckpointError: if it is damaged, or belongs to another run.
@@ -118,18 +118,19 @@ class Checkpoint:
         record = self._read_record()
         if record is None:
             return None
-        for name, mine in self.belongs_to.items():
-            theirs = record["belongs_to"].get(name)
+        for name in [*self.belongs_to, *record["belongs_to"]]:
+            theirs, mine = record["belongs_to"].get(name), self.belongs_to.get(name)
             if theirs != mine:
+                differing = _differing(theirs, mine)
                 raise CheckpointError(
-                    f"the checkpoint in {self.folder} was made with another {name} ({theirs}, now {mine}); {advice}"
+                    f"the checkpoint in {self.folder} was made with another {name} ({differing}); {advice}"
                 )
         path = self.folder / record["state"]
         try:
             with safe_open(path, framework="numpy") as file:
                 found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
-                if found != dict(shapes):
-                    raise CheckpointError(f"{path} holds arrays of shapes {found}, expected {shapes}; {advice}")
+                if not _fit(found, shapes):
+                    raise CheckpointError(f"{path} holds arrays of shapes {found}, expected {dict(shapes)}; {advice}")
                 state = {name: file.get_tensor(name) for name in shapes}
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"cannot read {path}: {error}; {advice}") from None
@@ -165,3 +166,20 @@ class Checkpoint:
     @property
     def _advice(self) -> str:
         return f"delete {self.folder / RECORD} to start anew, or set train.checkpoint to another folder"
+
+
+def _differing(theirs: Any, mine: Any) -> str:
+    """Say in what two values differ: for settings, in which of them."""
+    if not (isinstance(theirs, dict) and isinstance(mine, dict)):
+        return f"{theirs}, now {mine}"
+    names = [name for name in mine | theirs if mine.get(name) != theirs.get(name)]
+    return "; ".join(f"{name} {theirs.get(name)}, now {mine.get(name)}" for name in names)
+
+
+def _fit(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int | None, ...]]) -> bool:
+    """Tell whether arrays have the expected names and shapes; an expected length of None fits any."""
+    return found.keys() == expected.keys() and all(
+        len(found[name]) == len(shape)
+        and all(length in {None, own} for length, own in zip(shape, found[name], strict=True))
+        for name, shape in expected.items()
+    )

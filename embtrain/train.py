@@ -97,31 +97,30 @@ class Training(Generic[BlockT]):
         return position
 
     def _rounds(self, order: Sequence[Piece], position: Position) -> Iterator[Position]:
-        """Train on the rest of an epoch, one piece per process at a time.
+        """Train on the rest of an epoch, one round at a time.
 
         In the last round some processes may have none. They take part in it all the same, without a change
         of their own, so that all merge equally often and each piece is trained on once.
         """
-        world = self.group.world_size
-        rest = order[position.pieces :]
-        blocks = self.source.blocks(rest[self.group.rank :: world])
-        for first in range(0, len(rest), world):
-            round_ = rest[first : first + world]
-            items = sum(piece.size for piece in round_)
+        rounds = self.source.rounds(order[position.pieces :], self.group.world_size)
+        rank = self.group.rank
+        blocks = self.source.blocks([round_.shares[rank] for round_ in rounds if rank < len(round_.shares)])
+        for round_ in rounds:
+            contributors = len(round_.shares)
+            items = sum(share.size for share in round_.shares)
             started = time.perf_counter()
             done = Tally()
-            if self.group.rank < len(round_):
-                seed = self._seed(position.epoch, position.pieces + self.group.rank)
-                schedule = self._schedule(position.items, items, len(round_))
-                for tally in self.model.train(next(blocks), schedule, seed):
+            if rank < contributors:
+                schedule = self._schedule(position.items, items, contributors)
+                for tally in self.model.train(next(blocks), schedule, self._seed(position)):
                     done += tally
-                    self.advance(replace(tally, items=tally.items * len(round_)))
-            self.merge(len(round_))
+                    self.advance(replace(tally, items=tally.items * contributors))
+            self.merge(contributors)
             totals = self.group.sum(np.array([done.items, done.pairs, done.loss], np.float64))
             tally = Tally(int(totals[0]), int(totals[1]), float(totals[2]))
             position = replace(
                 position,
-                pieces=position.pieces + len(round_),
+                pieces=position.pieces + round_.num_pieces,
                 items=position.items + items,
                 pairs=position.pairs + tally.pairs,
                 loss=position.loss + tally.loss,
@@ -145,9 +144,10 @@ class Training(Generic[BlockT]):
         end = self.settings.final_learning_rate
         return max(end, self.learning_rate + (end - self.learning_rate) * progress)
 
-    def _seed(self, epoch: int, piece: int) -> int:
-        """Return a seed for a piece that no other, and no other epoch, has."""
-        return int(np.random.SeedSequence([self.settings.seed, epoch, piece]).generate_state(1, np.uint64)[0])
+    def _seed(self, position: Position) -> int:
+        """Return a seed for what this process trains on from here: no other process, place or epoch has it."""
+        entropy = [self.settings.seed, position.epoch, position.pieces, self.group.rank]
+        return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
 
     def _report(self, position: Position, tally: Tally, seconds: float) -> Report:
         return Report(position, self.rate_at(position.items), tally, seconds)

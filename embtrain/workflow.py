@@ -30,6 +30,7 @@ from embtrain.config import (
     TrackSettings,
 )
 from embtrain.data.corpus import Corpus
+from embtrain.data.strata import num_strata
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, process_group
 from embtrain.errors import SetupError
@@ -40,10 +41,11 @@ from embtrain.lease import held
 from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model, on_device
-from embtrain.models.protocol import Model
+from embtrain.models.protocol import CARRIED, Model
 from embtrain.planning.refusal import require_room
 from embtrain.progress import training_bar
 from embtrain.registry import register
+from embtrain.schema import VOCABULARY
 from embtrain.storage import Location
 from embtrain.train import Report, Training
 from embtrain.vectors import Vectors
@@ -133,8 +135,7 @@ def _check_evaluation_files(settings: EvaluateSettings) -> None:
 
 def _resume(model: Model[Any], checkpoint: Checkpoint, group: Group) -> tuple[Position, dict[str, str]]:
     """Bring every process to where the first one's checkpoint is; return that position and the notes left there."""
-    state = model.state()
-    saved = checkpoint.load({name: array.shape for name, array in state.items()}) if group.is_first else None
+    saved = checkpoint.load(_shapes(model)) if group.is_first else None
     if saved:
         model.load_state(saved.state)
     position = saved.position if saved else Position()
@@ -143,6 +144,13 @@ def _resume(model: Model[Any], checkpoint: Checkpoint, group: Group) -> tuple[Po
     if position.items:
         model.load_state({name: group.from_first(array) for name, array in model.state().items()})
     return position, saved.notes if saved else {}
+
+
+def _shapes(model: Model[Any]) -> dict[str, tuple[int | None, ...]]:
+    """Return the shapes of a checkpoint's arrays; None for the number of rows of text, which may be another."""
+    shapes: dict[str, tuple[int | None, ...]] = {name: array.shape for name, array in model.state().items()}
+    carried = [name for name in shapes if name.startswith(CARRIED)]
+    return shapes | {name: (shapes[name][0], None, *shapes[name][2:]) for name in carried}
 
 
 def register_vectors(vectors: Vectors | ContextualVectors, *, name: str, source: str) -> str:
@@ -165,18 +173,19 @@ def _threads(settings: Settings, group: Group) -> int:
 
 
 def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group) -> Checkpoint:
-    """Return the run's checkpoint, which belongs to this snapshot, model and schedule.
+    """Return the run's checkpoint, which belongs to this vocabulary, snapshot, model and schedule.
 
-    GloVe's and ELMo's belong to a number of processes too: by it cells and rows of text are dealt out.
+    GloVe's belongs to a number of strata too: by it cells are dealt out.
     """
-    schedule = settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"})
+    _, vocabulary = snapshot.table(VOCABULARY)
     belongs_to: dict[str, Any] = {
-        "snapshot": snapshot.fingerprint,
         "model": settings.model.model_dump(mode="json"),
-        "schedule": schedule,
+        "vocabulary": vocabulary.fingerprint,
+        "snapshot": snapshot.fingerprint,
+        "schedule": settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"}),
     }
-    if isinstance(settings.model, GloveSettings | ElmoSettings):
-        belongs_to["number of processes"] = group.world_size
+    if isinstance(settings.model, GloveSettings):
+        belongs_to["number of strata"] = num_strata(group.world_size)
     return Checkpoint(Path(settings.checkpoint_location), belongs_to)
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from embtrain.data.source import Round
 from embtrain.errors import CorpusError, SetupError, SnapshotError
 from embtrain.manifest import Snapshot
 from embtrain.schema import SEQUENCES, Table
@@ -99,6 +100,11 @@ class SequenceTable:
         """Return the row groups as this epoch takes them: shuffled, the same on every rank."""
         shuffled = np.random.default_rng([seed, epoch]).permutation(len(self.row_groups))
         return [self.row_groups[i] for i in shuffled]
+
+    def rounds(self, pieces: Sequence[RowGroup], world_size: int) -> list[Round[RowGroup]]:
+        """Deal out the row groups one by one: of each ``world_size`` that follow one another, rank r has the r-th."""
+        rounds = [pieces[first : first + world_size] for first in range(0, len(pieces), world_size)]
+        return [Round(groups, len(groups)) for groups in rounds]
 
     def blocks(self, groups: Sequence[RowGroup]) -> Iterator[Block]:
         """Read row groups one after the other, one ahead of the caller."""

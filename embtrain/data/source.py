@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 BlockT_co = TypeVar("BlockT_co", covariant=True)
 
 
 class Piece(Protocol):
-    """What one process trains on between two merges."""
+    """A part of the table: what is trained on between two merges, or one process's share of it."""
 
     @property
     def size(self) -> int:
         """Return the number of its tokens, or of its cells."""
+
+
+PieceT_co = TypeVar("PieceT_co", bound=Piece, covariant=True)
+
+
+@dataclass(frozen=True)
+class Round(Generic[PieceT_co]):
+    """What all processes train on between two merges."""
+
+    shares: Sequence[PieceT_co]
+    """Rank r trains on the r-th; in the last round of an epoch some may have none."""
+    num_pieces: int
+    """Pieces of the epoch that are done with it. A position counts these, so that it is one for any number of
+    processes."""
 
 
 class Source(Protocol[BlockT_co]):
@@ -34,10 +49,10 @@ class Source(Protocol[BlockT_co]):
         """
 
     def order(self, *, epoch: int, seed: int) -> Sequence[Piece]:
-        """Return the pieces as this epoch takes them, the same on every rank.
+        """Return the pieces as this epoch takes them, the same on every rank and for every number of processes."""
 
-        Of each ``world_size`` pieces that follow one another, rank r trains on the r-th.
-        """
+    def rounds(self, pieces: Sequence[Any], world_size: int) -> Sequence[Round[Any]]:
+        """Deal out what is left of an epoch's order to the processes, the same on every rank."""
 
-    def blocks(self, pieces: Sequence[Any]) -> Iterator[BlockT_co]:
-        """Read pieces one after the other, as the model takes them."""
+    def blocks(self, shares: Sequence[Any]) -> Iterator[BlockT_co]:
+        """Read this process's shares one after the other, as the model takes them."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.data.sequences import Block, RowGroup, SequenceTable
+from embtrain.data.source import Round
 from embtrain.distributed import Group
 
 END, BEGIN = 0, 1
@@ -52,15 +53,27 @@ class Streams:
 
 
 @dataclass(frozen=True)
+class Shuffled:
+    """A row group, whose sentences come in an order of their own in each epoch."""
+
+    row_group: RowGroup
+    seed: int
+    """Decides on the order of the sentences."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of its tokens."""
+        return self.row_group.size
+
+
+@dataclass(frozen=True)
 class Share:
     """What one process trains on of a row group."""
 
-    row_group: RowGroup
+    of: Shuffled
     rank: int
     size: int
     """Its part of the row group's tokens."""
-    seed: int
-    """Decides on the order of the sentences."""
 
 
 class StreamTable:
@@ -87,21 +100,26 @@ class StreamTable:
         del world_size  # each row group has something for everyone
         self._table.check(1)
 
-    def order(self, *, epoch: int, seed: int) -> list[Share]:
-        """Return each row group's shares, one after the other: a round of training is a row group."""
-        world = self._group.world_size
-        shares = []
-        for number, row_group in enumerate(self._table.order(epoch=epoch, seed=seed)):
-            own_seed = int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0])
-            bounds = [row_group.size * rank // world for rank in range(world + 1)]
-            shares += [Share(row_group, rank, bounds[rank + 1] - bounds[rank], own_seed) for rank in range(world)]
-        return shares
+    def order(self, *, epoch: int, seed: int) -> list[Shuffled]:
+        """Return the row groups, shuffled, each with a seed that no other, and no other epoch, has."""
+        return [
+            Shuffled(row_group, int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0]))
+            for number, row_group in enumerate(self._table.order(epoch=epoch, seed=seed))
+        ]
 
-    def blocks(self, pieces: Sequence[Share]) -> Iterator[Streams]:
+    def rounds(self, pieces: Sequence[Shuffled], world_size: int) -> list[Round[Share]]:
+        """Share out each row group: a round of training is a row group."""
+        rounds = []
+        for piece in pieces:
+            bounds = [piece.size * rank // world_size for rank in range(world_size + 1)]
+            rounds.append(Round([Share(piece, rank, bounds[rank + 1] - bounds[rank]) for rank in range(world_size)], 1))
+        return rounds
+
+    def blocks(self, shares: Sequence[Share]) -> Iterator[Streams]:
         """Read row groups, and lay their sentences out in rows."""
-        blocks = self._table.blocks([share.row_group for share in pieces])
-        for share, block in zip(pieces, blocks, strict=True):
-            yield self.laid_out(block, share.rank, share.seed)
+        blocks = self._table.blocks([share.of.row_group for share in shares])
+        for share, block in zip(shares, blocks, strict=True):
+            yield self.laid_out(block, share.rank, share.of.seed)
 
     def laid_out(self, block: Block, rank: int, seed: int) -> Streams:
         """Lay the sentences of a row group out in as many rows as all processes read."""

@@ -4,9 +4,11 @@ The matrix is cut into tiles whose rows and columns fit into a processor's cache
 cells by tile into a file of 8 bytes a cell, mapped into memory; cells of a tile stand there in a random order, and
 each epoch takes the tiles in another (docs/decisions/0009).
 
-Several processes train as Gemulla et al. (2011) propose: rows and columns are dealt out to as many strata as
-there are processes, and in each round no two processes have a row stratum, or a column stratum, in common. So
-nothing that one of them changes is read or changed by another, and a process needs only its row stratum's tiles.
+Several processes train as Gemulla et al. (2011) propose: rows and columns are dealt out to strata, and a diagonal
+pairs each stratum of rows with another one of columns. A process has some strata of rows, always the same, and of a
+diagonal what belongs to them. So nothing that one process changes is read or changed by another, and each needs
+only its rows' tiles. The strata are more than the processes, and an epoch is the same sequence of
+diagonals whatever their number: a run goes on with another one (docs/decisions/0015).
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from embtrain.data.source import Round
+from embtrain.data.strata import column_owners, num_strata, row_owners, shifts
 from embtrain.data.stripes import StripeTable
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError, CorpusError, SetupError
@@ -42,7 +46,7 @@ SEGMENT_CELLS = 1 << 16
 """Larger tiles are trained on in segments of so many cells, so that threads have something to share."""
 
 PIECE_CELLS = 1 << 24
-"""Cells between two merges, and two chances to save a checkpoint: half a second of training."""
+"""Cells of a process between two merges, and two chances to save a checkpoint: half a second of training."""
 
 BAND_CELLS = 1 << 27
 """Cells sorted in one pass over the table, in 1 GB of memory."""
@@ -53,12 +57,12 @@ SPARE_CELLS = 16
 
 @dataclass(frozen=True)
 class CellPiece:
-    """Segments of tiles that one process trains on, in this order."""
+    """Segments of tiles of one diagonal: a part of it, or what one process trains on, in this order."""
 
     segments: npt.NDArray[np.int64]
     """As :func:`embtrain.kernels.glove.train_glove` takes them. Shape ``(N, 4)``."""
-    strata: tuple[int, int]
-    """That its rows and its columns are of."""
+    shift: int
+    """The diagonal: stratum i of the rows meets stratum i + shift of the columns."""
 
     @property
     def size(self) -> int:
@@ -132,11 +136,13 @@ class TiledCells:
     unit = "cells"
 
     def __init__(self, snapshot: Snapshot, vocab_size: int, folder: Path, *, seed: int, group: Group) -> None:
-        self._table = StripeTable(snapshot)
-        self._grid = Grid(vocab_size, group.world_size)
+        self._table, self._group = StripeTable(snapshot), group
+        self._grid = Grid(vocab_size, num_strata(group.world_size))
         self._counts = self._count()
-        own = self._counts[group.rank].reshape(-1)
-        self._places, self._log_counts = self._sort(own, folder, group.rank, seed)
+        self._row_owners = row_owners(self._grid.num_strata, group.world_size)
+        own = np.where((self._row_owners == group.rank)[:, None, None, None], self._counts, 0)
+        self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(own)])
+        self._places, self._log_counts = self._sort(folder, seed)
 
     @cached_property
     def size(self) -> int:
@@ -151,18 +157,24 @@ class TiledCells:
         """
         if not self.size:
             raise CorpusError("the table 'cooccurrence' is empty: no two words of the vocabulary share a window")
-        assert world_size == self._grid.num_strata
+        assert world_size == self._group.world_size
 
     def order(self, *, epoch: int, seed: int) -> Sequence[CellPiece]:
-        """Return this epoch's pieces: of each round, one for each process, of strata that no other has."""
+        """Return this epoch's diagonals, larger ones in parts: the same for any number of processes."""
         random = np.random.default_rng([seed, epoch])
-        world, pieces = self._grid.num_strata, []
-        for shift in random.permutation(world).tolist():
-            strata = [(rank, (rank + shift) % world) for rank in range(world)]
-            rounds = -(-max(int(self._counts[pair].sum()) for pair in strata) // PIECE_CELLS)
-            of_each = [self._pieces(pair, rounds, random) for pair in strata]
-            pieces += [piece for round_ in zip(*of_each, strict=True) for piece in round_]
-        return pieces
+        return [piece for shift in shifts(self._grid.num_strata, random) for piece in self._parts(shift, random)]
+
+    def rounds(self, pieces: Sequence[CellPiece], world_size: int) -> list[Round[CellPiece]]:
+        """Join pieces for which each process has the same columns, as long as it gets no more than PIECE_CELLS."""
+        rounds: list[Round[CellPiece]] = []
+        joined: list[CellPiece] = []
+        for piece in pieces:
+            cells = sum(part.size for part in [*joined, piece])
+            if joined and (cells > PIECE_CELLS * world_size or not self._same_columns(joined[0], piece)):
+                rounds.append(self._round(joined))
+                joined = []
+            joined.append(piece)
+        return [*rounds, self._round(joined)] if joined else rounds
 
     def blocks(self, pieces: Sequence[CellPiece]) -> Iterator[CellBlock]:
         """Return this process's pieces with their cells, which are read from the disk where memory has them not."""
@@ -178,17 +190,15 @@ class TiledCells:
             count_cells(rows, offsets, columns, grid.num_strata, grid.side_tiles, grid.shift, counts.reshape(-1))
         return counts
 
-    def _sort(
-        self, own: npt.NDArray[np.int64], folder: Path, rank: int, seed: int
-    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+    def _sort(self, folder: Path, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
         """Write the cells of this process's tiles to a file, band by band; return both of its halves."""
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(own)])
+        starts = self._starts
         room = int(starts[-1]) + SPARE_CELLS
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 for first, last in cut_into_bands(starts, BAND_CELLS):
-                    places, log_counts = self._sort_band(starts[first : last + 1], rank * own.size + first, seed)
+                    places, log_counts = self._sort_band(first, last, seed)
                     _write(file, places, starts[first] * 4)
                     _write(file, log_counts, (room + starts[first]) * 4)
                 file.truncate(2 * room * 4)
@@ -201,39 +211,54 @@ class TiledCells:
             ) from None
         return cells[:room], cells[room:].view(np.float32)
 
-    def _sort_band(
-        self, starts: npt.NDArray[np.int64], first_tile: int, seed: int
-    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
-        """Return the cells of some tiles that follow one another, shuffled in each."""
-        grid, starts = self._grid, starts - starts[0]
+    def _sort_band(self, first: int, last: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+        """Return the cells of the tiles from ``first`` to ``last - 1`` that are this process's, shuffled in each."""
+        grid, starts = self._grid, self._starts[first : last + 1] - self._starts[first]
         places, weights = np.empty(starts[-1], np.uint32), np.empty(starts[-1], np.float32)
-        cursors, tiles = starts[:-1].copy(), (first_tile, first_tile + starts.size - 1)
+        row_stratum = np.arange(first, last) // (grid.num_strata * grid.side_tiles**2)
+        cursors = np.where(self._row_owners[row_stratum] == self._group.rank, starts[:-1], -1)
         for stripes in self._table.read():
-            place_cells(*stripes, grid.num_strata, grid.side_tiles, grid.shift, tiles, cursors, places, weights)
-        shuffle_tiles(starts, places, weights, np.uint64((seed * 0x9E3779B97F4A7C15 + first_tile) % 2**64))
+            place_cells(*stripes, grid.num_strata, grid.side_tiles, grid.shift, (first, last), cursors, places, weights)
+        shuffle_tiles(starts, places, weights, np.uint64((seed * 0x9E3779B97F4A7C15 + first) % 2**64))
         return places, np.log(weights, out=weights)
 
-    def _pieces(self, strata: tuple[int, int], rounds: int, random: np.random.Generator) -> list[CellPiece]:
-        """Return the segments of one stratum of rows and one of columns, shuffled and cut into pieces of like size."""
-        tiles = self._counts[strata].reshape(-1)
-        start = int(self._counts[strata[0], : strata[1]].sum())  # in the file of the row's stratum
-        segments = self._segments(tiles, start, strata)
+    def _parts(self, shift: int, random: np.random.Generator) -> list[CellPiece]:
+        """Return the segments of a diagonal, shuffled and cut into parts of like size."""
+        strata = range(self._grid.num_strata)
+        segments = np.concatenate([self._segments(row, (row + shift) % len(strata)) for row in strata])
         segments = segments[random.permutation(len(segments))]
         cells = np.cumsum(segments[:, 1] - segments[:, 0])
-        edges = np.searchsorted(cells, np.arange(1, rounds) * int(tiles.sum()) // max(1, rounds))
-        return [CellPiece(piece, strata) for piece in np.split(segments, edges)] if rounds else []
+        total = int(cells[-1]) if cells.size else 0
+        parts = -(-total // PIECE_CELLS)
+        edges = np.searchsorted(cells, np.arange(1, parts) * total // max(1, parts))
+        return [CellPiece(part, shift) for part in np.split(segments, edges)] if parts else []
 
-    def _segments(self, tiles: npt.NDArray[np.int64], start: int, strata: tuple[int, int]) -> npt.NDArray[np.int64]:
-        """Return the segments of a stratum's tiles, whose first cell is ``start``."""
+    def _segments(self, row_stratum: int, column_stratum: int) -> npt.NDArray[np.int64]:
+        """Return the segments of the tiles of a stratum of rows and one of columns."""
+        side = self._grid.side_tiles
+        tiles = self._counts[row_stratum, column_stratum].reshape(-1)
+        start = self._starts[(row_stratum * self._grid.num_strata + column_stratum) * side**2]
         num_segments = -(-tiles // SEGMENT_CELLS)
         tile = np.repeat(np.arange(tiles.size), num_segments)
         within = np.arange(tile.size) - np.repeat(np.cumsum(num_segments) - num_segments, num_segments)
         ends = start + np.cumsum(tiles)
         first = (ends - tiles)[tile] + within * SEGMENT_CELLS
         last = np.minimum(first + SEGMENT_CELLS, ends[tile])
-        row, column = np.divmod(tile, self._grid.side_tiles)
-        ids = [self._grid.first_ids(stratum)[place] for stratum, place in zip(strata, (row, column), strict=True)]
-        return np.stack([first, last, *ids], axis=1)
+        row, column = np.divmod(tile, side)
+        rows, columns = self._grid.first_ids(row_stratum)[row], self._grid.first_ids(column_stratum)[column]
+        return np.stack([first, last, rows, columns], axis=1)
+
+    def _same_columns(self, one: CellPiece, other: CellPiece) -> bool:
+        """Tell whether each process trains the same columns in both."""
+        owners = [column_owners(piece.shift, self._grid.num_strata, self._group.world_size) for piece in (one, other)]
+        return bool((owners[0] == owners[1]).all())
+
+    def _round(self, pieces: Sequence[CellPiece]) -> Round[CellPiece]:
+        """Share out the segments of pieces by the strata of their rows."""
+        segments = np.concatenate([piece.segments for piece in pieces])
+        owners = self._row_owners[segments[:, 2] % self._grid.num_strata]
+        shares = [CellPiece(segments[owners == rank], pieces[0].shift) for rank in range(self._group.world_size)]
+        return Round(shares, len(pieces))
 
 
 def cut_into_bands(starts: npt.NDArray[np.int64], cells: int) -> list[tuple[int, int]]:

@@ -46,7 +46,7 @@ def place_cells(rows, offsets, columns, weights, num_strata, side_tiles, shift, 
         rows, offsets, columns, num_strata, side_tiles, shift: as for :func:`count_cells`.
         weights: of the cells. float32.
         tiles: the range: the first tile's number, and the one after the last.
-        cursors: where the next cell of each tile of the range goes. int64; written.
+        cursors: where the next cell of each tile of the range goes; -1 for a tile that is left out. int64; written.
         places: of each cell, the place of its column in the tile times 65536, plus that of its row. uint32; written.
         sorted_weights: float32; written.
     """
@@ -65,6 +65,8 @@ def place_cells(rows, offsets, columns, weights, num_strata, side_tiles, shift, 
             if tile < first or tile >= last:
                 continue
             position = cursors[tile - first]
+            if position < 0:
+                continue
             cursors[tile - first] = position + 1
             places[position] = (place & mask) << 16 | row_place
             sorted_weights[position] = weights[cell]

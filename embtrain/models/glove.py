@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.config import GloveSettings
+from embtrain.data.strata import column_owners, row_owners
 from embtrain.data.tiles import CellBlock
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
@@ -48,12 +49,11 @@ class Glove:
         self.word_rows, self.context_rows = (
             _starting_rows(len(vocabulary), settings.dim, bias=bias, random=random) for bias in (0, 1)
         )
-        self._contexts_ahead = 0
+        self._num_strata, self._shift = 1, 0
 
     def train(self, block: CellBlock, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:  # noqa: ARG002 - nothing is drawn
         """Train on a block; see :class:`embtrain.models.protocol.Model`."""
-        rows, contexts = block.piece.strata
-        self._contexts_ahead = (contexts - rows) % block.num_strata
+        self._num_strata, self._shift = block.num_strata, block.piece.shift
         offsets = _offsets(block)
 
         def train_span(first: int, last: int) -> Tally:
@@ -69,13 +69,12 @@ class Glove:
         """Return what gives every process the rows that another one has trained: no two have trained the same."""
 
         def exchange(_contributors: int) -> None:
-            world = group.world_size
-            for rank in range(world if world > 1 else 0):
-                for rows, stratum in (
-                    (self.word_rows, rank),
-                    (self.context_rows, (rank + self._contexts_ahead) % world),
-                ):
-                    rows[stratum::world] = group.from_rank(np.ascontiguousarray(rows[stratum::world]), rank)
+            strata, world = self._num_strata, group.world_size
+            owners = (row_owners(strata, world), column_owners(self._shift, strata, world))
+            for rows, owner in zip((self.word_rows, self.context_rows), owners, strict=True):
+                for stratum in range(strata if world > 1 else 0):
+                    own = np.ascontiguousarray(rows[stratum::strata])
+                    rows[stratum::strata] = group.from_rank(own, int(owner[stratum]))
 
         return exchange
 

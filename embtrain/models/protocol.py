@@ -43,6 +43,10 @@ class Tally:
         return self.loss / self.pairs if self.pairs else float("nan")
 
 
+CARRIED = "carried."
+"""Begins the names of arrays that have something for each row of text that all processes read side by side, along
+their second axis: with another number of processes a checkpoint has more of it, or less."""
+
 Merger = Callable[[int], None]
 """Brings the copies together; its argument is how many processes had a block since the last time."""
 

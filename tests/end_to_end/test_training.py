@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 import embtrain
-from corpora import two_topics
+from corpora import two_topics, with_characters
 
 TRAIN = [sys.executable, "-m", "embtrain", "train", "--conf", "toy.yaml"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -148,6 +148,16 @@ def test_processes_that_were_given_different_settings_end_the_run():
     done = start([*TORCHRUN, "--no-python", "bash", "-c", command])
     assert done.returncode != 0
     assert "the configuration of rank 1 differs from that of rank 0" in done.stderr
+
+
+def test_processes_that_see_different_snapshots_end_the_run(folder):
+    with_characters(two_topics(folder / "other"))
+    own_snapshot = "snapshot=$([ $RANK = 0 ] && echo snapshot || echo other)"
+    done = start(
+        [*TORCHRUN, "--no-python", "bash", "-c", f"{sys.executable} -m embtrain train --conf toy.yaml {own_snapshot}"]
+    )
+    assert done.returncode != 0
+    assert "embtrain: the snapshot of rank 1 differs from that of rank 0" in done.stderr
 
 
 @pytest.mark.usefixtures("folder")

@@ -127,22 +127,35 @@ def test_an_interrupted_run_ends_with_the_same_weights_sums_and_carried_states(s
 def test_rows_are_shared_out_so_that_processes_do_the_same_steps(snapshot, tmp_path):
     alone = prepared(snapshot, tmp_path, batch_size=4).source
     pair = [prepared(snapshot, tmp_path, batch_size=2, group=Group(rank, 2)).source for rank in range(2)]
-    order = pair[0].order(epoch=0, seed=1)
-    assert [(share.row_group, share.seed) for share in order[::2]] == [
-        (share.row_group, share.seed) for share in alone.order(epoch=0, seed=1)
-    ]
-    assert sum(share.size for share in order) == alone.size
-    (whole,) = alone.blocks(alone.order(epoch=0, seed=1)[:1])
-    halves = [next(iter(source.blocks(order[rank : rank + 1]))) for rank, source in enumerate(pair)]
+    order = alone.order(epoch=0, seed=1)
+    assert pair[0].order(epoch=0, seed=1) == order
+    rounds = pair[0].rounds(order, 2)
+    assert [round_.num_pieces for round_ in rounds] == [1] * len(order)
+    assert sum(share.size for round_ in rounds for share in round_.shares) == alone.size
+    (whole,) = alone.blocks(alone.rounds(order, 1)[0].shares)
+    halves = [next(iter(source.blocks(rounds[0].shares[rank:]))) for rank, source in enumerate(pair)]
     np.testing.assert_array_equal(whole.inputs, halves[0].inputs)
     assert [half.own for half in halves] == [slice(0, 2), slice(2, 4)]
 
 
-def test_a_checkpoint_belongs_to_a_number_of_processes_and_to_all_sizes(snapshot):
+@pytest.mark.parametrize("rows", [2, 8])
+def test_what_the_lstms_remember_is_kept_for_as_many_rows_as_there_are(snapshot, tmp_path, rows):
+    before, now = (prepared(snapshot, tmp_path, batch_size=size).model for size in (4, rows))
+    before.load_state({name: np.ones_like(array) for name, array in before.state().items()})
+    now.load_state(before.state())
+    state = now.state()
+    kept = min(rows, 4)
+    for name in (name for name in state if name.startswith("carried.")):
+        assert (state[name][:, :kept] == 1).all()
+        assert not state[name][:, kept:].any()
+    assert all((array == 1).all() for name, array in state.items() if not name.startswith("carried."))
+
+
+def test_a_checkpoint_belongs_to_all_sizes_but_to_no_number_of_processes(snapshot):
     settings = Settings.model_validate({"name": "toy", "model": TINY})
-    belongs_to = _checkpoint(settings, snapshot, Group(0, 2)).belongs_to
-    assert belongs_to["number of processes"] == 2
-    assert belongs_to["model"]["filters"] == [[1, 8], [2, 8]], "as JSON gives them back"
+    of_one, of_two = (_checkpoint(settings, snapshot, Group(0, world_size)).belongs_to for world_size in (1, 2))
+    assert of_one == of_two
+    assert of_one["model"]["filters"] == [[1, 8], [2, 8]], "as JSON gives them back"
 
 
 def test_dropout_is_for_training_alone(snapshot, tmp_path):

@@ -1,12 +1,14 @@
 """Cells in tiles: each is there once, in another order each epoch, and what is wrong with a table is said."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from corpora import stripes_of, with_cooccurrence, write_snapshot
 from embtrain.data import tiles
+from embtrain.data.strata import column_owners, num_strata, row_owners, shifts
 from embtrain.data.tiles import TiledCells, cut_into_bands
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError, CorpusError, SetupError
@@ -39,9 +41,20 @@ def cells_of(block):
     return cells
 
 
-def trained_on(source, rank, *, epoch=0):
-    world = source._grid.num_strata
-    return [cells_of(block) for block in source.blocks(source.order(epoch=epoch, seed=1)[rank::world])]
+def trained_on(source, *, rank=0, world_size=1, epoch=0, done=0):
+    """Return the cells of each round that a process trains on, in what is left of an epoch."""
+    rounds = source.rounds(source.order(epoch=epoch, seed=1)[done:], world_size)
+    return [cells_of(block) for block in source.blocks([round_.shares[rank] for round_ in rounds])]
+
+
+def each_trained_on(snapshot, folder, world_size, *, done=0):
+    """Return what :func:`trained_on` does, for each process."""
+    return [
+        trained_on(
+            tiled(snapshot, folder, rank=rank, world_size=world_size), rank=rank, world_size=world_size, done=done
+        )
+        for rank in range(world_size)
+    ]
 
 
 def cells_in(matrix):
@@ -58,26 +71,23 @@ def small(monkeypatch):
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("world_size", [1, 2, 5])
-@pytest.mark.parametrize("max_tiles", [4, 1 << 20])
+@pytest.mark.parametrize("world_size", [1, 2, 5, 9])
+@pytest.mark.parametrize("max_tiles", [64, 1 << 20])
 def test_all_processes_together_train_on_every_cell_once(tmp_path, monkeypatch, world_size, max_tiles):
-    monkeypatch.setattr(tiles, "MAX_TILES", max(max_tiles, world_size**2))
+    monkeypatch.setattr(tiles, "MAX_TILES", max(max_tiles, num_strata(world_size) ** 2))
     matrix = random_matrix()
-    snapshot = snapshot_of(tmp_path / "s", stripes_of(matrix))
-    found = []
-    for rank in range(world_size):
-        source = tiled(snapshot, tmp_path / "c", rank=rank, world_size=world_size)
-        found += [cell for piece in trained_on(source, rank) for cell in piece]
-    assert source.size == len(found) == np.count_nonzero(matrix)
+    of_each = each_trained_on(snapshot_of(tmp_path / "s", stripes_of(matrix)), tmp_path / "c", world_size)
+    found = sorted(cell for of_one in of_each for piece in of_one for cell in piece)
+    assert len(found) == np.count_nonzero(matrix)
     expected = cells_in(matrix)
-    assert [cell[:2] for cell in sorted(found)] == [cell[:2] for cell in expected]
-    np.testing.assert_allclose([cell[2] for cell in sorted(found)], [cell[2] for cell in expected], atol=1e-6)
+    assert [cell[:2] for cell in found] == [cell[:2] for cell in expected]
+    np.testing.assert_allclose([cell[2] for cell in found], [cell[2] for cell in expected], atol=1e-6)
 
 
 @pytest.mark.usefixtures("small")
-def test_in_a_round_no_two_processes_have_a_row_or_a_column_in_common(tmp_path):
-    snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
-    of_each = [trained_on(tiled(snapshot, tmp_path / "c", rank=rank, world_size=3), rank) for rank in range(3)]
+@pytest.mark.parametrize("world_size", [2, 3, 8])
+def test_in_a_round_no_two_processes_have_a_row_or_a_column_in_common(tmp_path, world_size):
+    of_each = each_trained_on(snapshot_of(tmp_path / "s", stripes_of(random_matrix())), tmp_path / "c", world_size)
     assert len({len(pieces) for pieces in of_each}) == 1
     for round_ in zip(*of_each, strict=True):
         for axis in (0, 1):
@@ -86,10 +96,47 @@ def test_in_a_round_no_two_processes_have_a_row_or_a_column_in_common(tmp_path):
 
 
 @pytest.mark.usefixtures("small")
+def test_rows_and_columns_of_a_round_are_those_that_are_then_exchanged(tmp_path):
+    snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
+    for rank in range(3):
+        source = tiled(snapshot, tmp_path / "c", rank=rank, world_size=3)
+        shares = [round_.shares[rank] for round_ in source.rounds(source.order(epoch=0, seed=1), 3)]
+        for block in source.blocks(shares):
+            owners = (row_owners(8, 3), column_owners(block.piece.shift, 8, 3))
+            for cell in cells_of(block):
+                assert [owners[axis][cell[axis] % 8] for axis in (0, 1)] == [rank, rank]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 3), (5, 4)])
+def test_another_number_of_processes_trains_on_the_rest_of_an_epoch_once(tmp_path, before, after):
+    snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
+    source = tiled(snapshot, tmp_path / "c", world_size=before)
+    rounds = source.rounds(source.order(epoch=0, seed=1), before)
+    done = sum(round_.num_pieces for round_ in rounds[: len(rounds) // 2])
+    assert done > 0
+    first = [
+        piece for of_one in each_trained_on(snapshot, tmp_path / "c", before) for piece in of_one[: len(rounds) // 2]
+    ]
+    rest = [piece for of_one in each_trained_on(snapshot, tmp_path / "c", after, done=done) for piece in of_one]
+    assert sorted(cell for piece in first + rest for cell in piece) == sorted(
+        cell for piece in trained_on(tiled(snapshot, tmp_path / "c")) for cell in piece
+    )
+
+
+@pytest.mark.parametrize(("world_size", "expected"), [(1, 1), (2, 2), (4, 4), (8, 8), (3, 8)])
+def test_columns_move_as_seldom_as_there_are_processes_if_these_are_a_power_of_two(world_size, expected):
+    order = shifts(8, np.random.default_rng(3))
+    assert sorted(order) == list(range(8))
+    owners = [tuple(column_owners(shift, 8, world_size)) for shift in order]
+    assert 1 + sum(one != other for one, other in pairwise(owners)) == expected
+
+
+@pytest.mark.usefixtures("small")
 def test_epochs_take_the_cells_in_different_orders_the_same_on_every_rank(tmp_path):
     snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
     one, two = (tiled(snapshot, tmp_path / "c", rank=rank, world_size=2) for rank in (0, 1))
-    assert trained_on(one, 0, epoch=0) != trained_on(one, 0, epoch=1)
+    assert trained_on(one, world_size=2, epoch=0) != trained_on(one, world_size=2, epoch=1)
     sizes = [[piece.size for piece in source.order(epoch=3, seed=1)] for source in (one, two)]
     assert sizes[0] == sizes[1]
     assert sum(sizes[0]) == one.size
@@ -98,7 +145,7 @@ def test_epochs_take_the_cells_in_different_orders_the_same_on_every_rank(tmp_pa
 @pytest.mark.usefixtures("small")
 def test_the_cells_of_a_tile_are_shuffled_by_the_seed(tmp_path):
     snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
-    first, same, other = (trained_on(tiled(snapshot, tmp_path / "c", seed=seed), 0) for seed in (1, 1, 2))
+    first, same, other = (trained_on(tiled(snapshot, tmp_path / "c", seed=seed)) for seed in (1, 1, 2))
     assert first == same != other
     of_a_tile = [cell[:2] for piece in first for cell in piece if cell[0] < 8 and cell[1] < 8]
     assert of_a_tile != sorted(of_a_tile)
@@ -107,9 +154,9 @@ def test_the_cells_of_a_tile_are_shuffled_by_the_seed(tmp_path):
 def test_bands_and_pieces_do_not_change_the_file(tmp_path, monkeypatch):
     snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
     monkeypatch.setattr(tiles, "SIDE_BITS", 3)
-    whole = trained_on(tiled(snapshot, tmp_path / "c"), 0)
+    whole = trained_on(tiled(snapshot, tmp_path / "c"))
     monkeypatch.setattr(tiles, "BAND_CELLS", 7)
-    assert trained_on(tiled(snapshot, tmp_path / "c"), 0) == whole
+    assert trained_on(tiled(snapshot, tmp_path / "c")) == whole
 
 
 def test_bands_are_as_large_as_they_may_be_or_one_tile():
@@ -139,7 +186,7 @@ def test_more_tiles_than_can_be_are_refused(vocab_size, world_size):
 
 def test_left_and_right_windows_may_be_asymmetric(tmp_path):
     snapshot = snapshot_of(tmp_path / "s", [(0, [1], [2.0])], context="right")
-    assert trained_on(tiled(snapshot, tmp_path / "c"), 0) == [[(0, 1, pytest.approx(math.log(2)))]]
+    assert trained_on(tiled(snapshot, tmp_path / "c")) == [[(0, 1, pytest.approx(math.log(2)))]]
 
 
 def test_an_empty_table_is_refused(tmp_path):

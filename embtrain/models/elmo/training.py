@@ -22,7 +22,7 @@ from embtrain.models.elmo.bilm import BiLM
 from embtrain.models.elmo.candidates import CandidateSampler
 from embtrain.models.elmo.lstm import LstmState
 from embtrain.models.elmo.softmax import Softmax, sampled_loss
-from embtrain.models.protocol import Merger, Tally
+from embtrain.models.protocol import CARRIED, Merger, Tally
 from embtrain.text.characters import BEGIN_SENTENCE, END_SENTENCE, sentence_mark
 
 BATCHES_PER_TALLY = 8
@@ -138,10 +138,15 @@ class Elmo:
         return {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
 
     def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Copy all of it in."""
+        """Copy all of it in. Where the LSTMs read more rows now, the further ones begin from nothing."""
         with torch.no_grad():
             for name, tensor in self._tensors().items():
-                tensor.copy_(torch.from_numpy(state[name]))
+                saved = torch.from_numpy(state[name])
+                if name.startswith(CARRIED):
+                    rows = min(saved.shape[1], self._rows)
+                    tensor[:, :rows], tensor[:, rows:] = saved[:, :rows], 0
+                else:
+                    tensor.copy_(saved)
 
     @torch.no_grad()
     def vectors(self) -> npt.NDArray[np.float32]:
@@ -153,7 +158,7 @@ class Elmo:
         weights = {**dict(self.bilm.named_parameters()), **dict(self._softmax.named_parameters(prefix="softmax"))}
         sums = {f"{name}.sum": self._optimizer.sums[weight] for name, weight in weights.items()}
         carried = {
-            f"carried.{layer}.{name}": tensor
+            f"{CARRIED}{layer}.{name}": tensor
             for layer, state in enumerate(self._states)
             for name, tensor in state._asdict().items()
         }

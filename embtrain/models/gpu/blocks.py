@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from embtrain.data.sequences import Block
-from embtrain.data.source import Piece, Source
+from embtrain.data.source import Piece, Round, Source
 
 SHARE_FOR_BLOCKS = 0.75
 """Of the memory that is free once the model is there, blocks may take so much: drawing from one needs some, too."""
@@ -77,6 +77,10 @@ class ResidentBlocks(Generic[BlockT, DeviceBlockT]):
     def order(self, *, epoch: int, seed: int) -> Sequence[Piece]:
         """Return the pieces as this epoch takes them; see :class:`embtrain.data.source.Source`."""
         return self._source.order(epoch=epoch, seed=seed)
+
+    def rounds(self, pieces: Sequence[Any], world_size: int) -> Sequence[Round[Any]]:
+        """Deal out the pieces to the processes; see :class:`embtrain.data.source.Source`."""
+        return self._source.rounds(pieces, world_size)
 
     def blocks(self, pieces: Sequence[Any]) -> Iterator[DeviceBlockT]:
         """Yield blocks of the device; those that are not there yet are read, one ahead."""
