@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.data.source import Round
-from embtrain.data.strata import column_owners, num_strata, row_owners, shifts
+from embtrain.data.strata import Strata, num_strata
 from embtrain.data.stripes import StripeTable
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError, CorpusError, SetupError
@@ -77,15 +77,13 @@ class CellBlock:
     piece: CellPiece
     places: npt.NDArray[np.uint32]
     log_counts: npt.NDArray[np.float32]
-    num_strata: int
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How the matrix is cut: into strata by id modulo their number, and each stratum into tiles."""
+    """How the matrix is cut: into strata, and each stratum into tiles."""
 
-    vocab_size: int
-    num_strata: int
+    strata: Strata
 
     @cached_property
     def shift(self) -> int:
@@ -95,10 +93,10 @@ class Grid:
             ConfigError: if there are more tiles than can be, however large they are.
         """
         for shift in range(SIDE_BITS, PLACE_BITS + 1):
-            if (self.num_strata * self._side_tiles(shift)) ** 2 <= MAX_TILES:
+            if (self.strata.number * self._side_tiles(shift)) ** 2 <= MAX_TILES:
                 return shift
         raise ConfigError(
-            f"GloVe cannot deal the cells of {self.vocab_size:,} tokens out to {self.num_strata:,} processes in "
+            f"GloVe cannot deal the cells of {self.strata.vocab_size:,} tokens out to {self.strata.number:,} strata in "
             f"{MAX_TILES:,} tiles; start fewer processes, at most {isqrt(MAX_TILES):,}, or lower vocabulary.max_size"
         )
 
@@ -108,12 +106,12 @@ class Grid:
         return self._side_tiles(self.shift)
 
     def _side_tiles(self, shift: int) -> int:
-        stratum = -(-self.vocab_size // self.num_strata)
+        stratum = -(-self.strata.vocab_size // self.strata.number)
         return -(-stratum // (1 << shift))
 
-    def first_ids(self, stratum: int) -> npt.NDArray[np.int64]:
-        """Return the id at the first place of each tile along a side of a stratum."""
-        return stratum + (np.arange(self.side_tiles) << self.shift) * self.num_strata
+    def first_places(self, stratum: int) -> npt.NDArray[np.int64]:
+        """Return the place of the first vector of each tile along a side of a stratum."""
+        return np.arange(self.side_tiles) * (1 << self.shift) + int(self.strata.starts[stratum])
 
 
 class TiledCells:
@@ -137,9 +135,10 @@ class TiledCells:
 
     def __init__(self, snapshot: Snapshot, vocab_size: int, folder: Path, *, seed: int, group: Group) -> None:
         self._table, self._group = StripeTable(snapshot), group
-        self._grid = Grid(vocab_size, num_strata(group.world_size))
+        self._strata = Strata(vocab_size, num_strata(group.world_size))
+        self._grid = Grid(self._strata)
         self._counts = self._count()
-        self._row_owners = row_owners(self._grid.num_strata, group.world_size)
+        self._row_owners = self._strata.row_owners(group.world_size)
         own = np.where((self._row_owners == group.rank)[:, None, None, None], self._counts, 0)
         self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(own)])
         self._places, self._log_counts = self._sort(folder, seed)
@@ -162,7 +161,7 @@ class TiledCells:
     def order(self, *, epoch: int, seed: int) -> Sequence[CellPiece]:
         """Return this epoch's diagonals, larger ones in parts: the same for any number of processes."""
         random = np.random.default_rng([seed, epoch])
-        return [piece for shift in shifts(self._grid.num_strata, random) for piece in self._parts(shift, random)]
+        return [piece for shift in self._strata.shifts(random) for piece in self._parts(shift, random)]
 
     def rounds(self, pieces: Sequence[CellPiece], world_size: int) -> list[Round[CellPiece]]:
         """Join pieces for which each process has the same columns, as long as it gets no more than PIECE_CELLS."""
@@ -179,15 +178,14 @@ class TiledCells:
     def blocks(self, pieces: Sequence[CellPiece]) -> Iterator[CellBlock]:
         """Return this process's pieces with their cells, which are read from the disk where memory has them not."""
         for piece in pieces:
-            yield CellBlock(piece, self._places, self._log_counts, self._grid.num_strata)
+            yield CellBlock(piece, self._places, self._log_counts)
 
     def _count(self) -> npt.NDArray[np.int64]:
         """Check the table and count the cells of each tile. Shape: strata, strata, tiles of a side, tiles of a side."""
-        grid = self._grid
-        shape = (grid.num_strata, grid.num_strata, grid.side_tiles, grid.side_tiles)
-        counts = np.zeros(shape, np.int64)
-        for rows, offsets, columns, _ in self._table.read_checked(grid.vocab_size):
-            count_cells(rows, offsets, columns, grid.num_strata, grid.side_tiles, grid.shift, counts.reshape(-1))
+        grid, strata = self._grid, self._strata
+        counts = np.zeros((strata.number, strata.number, grid.side_tiles, grid.side_tiles), np.int64)
+        for rows, offsets, columns, _ in self._table.read_checked(strata.vocab_size):
+            count_cells(rows, offsets, columns, strata.number, grid.side_tiles, grid.shift, counts.reshape(-1))
         return counts
 
     def _sort(self, folder: Path, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
@@ -215,16 +213,18 @@ class TiledCells:
         """Return the cells of the tiles from ``first`` to ``last - 1`` that are this process's, shuffled in each."""
         grid, starts = self._grid, self._starts[first : last + 1] - self._starts[first]
         places, weights = np.empty(starts[-1], np.uint32), np.empty(starts[-1], np.float32)
-        row_stratum = np.arange(first, last) // (grid.num_strata * grid.side_tiles**2)
+        row_stratum = np.arange(first, last) // (self._strata.number * grid.side_tiles**2)
         cursors = np.where(self._row_owners[row_stratum] == self._group.rank, starts[:-1], -1)
         for stripes in self._table.read():
-            place_cells(*stripes, grid.num_strata, grid.side_tiles, grid.shift, (first, last), cursors, places, weights)
+            place_cells(
+                *stripes, self._strata.number, grid.side_tiles, grid.shift, (first, last), cursors, places, weights
+            )
         shuffle_tiles(starts, places, weights, np.uint64((seed * 0x9E3779B97F4A7C15 + first) % 2**64))
         return places, np.log(weights, out=weights)
 
     def _parts(self, shift: int, random: np.random.Generator) -> list[CellPiece]:
         """Return the segments of a diagonal, shuffled and cut into parts of like size."""
-        strata = range(self._grid.num_strata)
+        strata = range(self._strata.number)
         segments = np.concatenate([self._segments(row, (row + shift) % len(strata)) for row in strata])
         segments = segments[random.permutation(len(segments))]
         cells = np.cumsum(segments[:, 1] - segments[:, 0])
@@ -237,7 +237,7 @@ class TiledCells:
         """Return the segments of the tiles of a stratum of rows and one of columns."""
         side = self._grid.side_tiles
         tiles = self._counts[row_stratum, column_stratum].reshape(-1)
-        start = self._starts[(row_stratum * self._grid.num_strata + column_stratum) * side**2]
+        start = self._starts[(row_stratum * self._strata.number + column_stratum) * side**2]
         num_segments = -(-tiles // SEGMENT_CELLS)
         tile = np.repeat(np.arange(tiles.size), num_segments)
         within = np.arange(tile.size) - np.repeat(np.cumsum(num_segments) - num_segments, num_segments)
@@ -245,18 +245,18 @@ class TiledCells:
         first = (ends - tiles)[tile] + within * SEGMENT_CELLS
         last = np.minimum(first + SEGMENT_CELLS, ends[tile])
         row, column = np.divmod(tile, side)
-        rows, columns = self._grid.first_ids(row_stratum)[row], self._grid.first_ids(column_stratum)[column]
+        rows, columns = self._grid.first_places(row_stratum)[row], self._grid.first_places(column_stratum)[column]
         return np.stack([first, last, rows, columns], axis=1)
 
     def _same_columns(self, one: CellPiece, other: CellPiece) -> bool:
         """Tell whether each process trains the same columns in both."""
-        owners = [column_owners(piece.shift, self._grid.num_strata, self._group.world_size) for piece in (one, other)]
+        owners = [self._strata.column_owners(piece.shift, self._group.world_size) for piece in (one, other)]
         return bool((owners[0] == owners[1]).all())
 
     def _round(self, pieces: Sequence[CellPiece]) -> Round[CellPiece]:
         """Share out the segments of pieces by the strata of their rows."""
         segments = np.concatenate([piece.segments for piece in pieces])
-        owners = self._row_owners[segments[:, 2] % self._grid.num_strata]
+        owners = self._row_owners[self._strata.of_places(segments[:, 2])]
         shares = [CellPiece(segments[owners == rank], pieces[0].shift) for rank in range(self._group.world_size)]
         return Round(shares, len(pieces))
 

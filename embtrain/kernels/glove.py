@@ -117,27 +117,24 @@ def step_both(_context, word, context_row, error, rate, chunks):
 
 
 @inlined
-def fetch(place, words, contexts, stride, chunks):
+def fetch(place, words, contexts, row_bytes, chunks):
     """Ask for both rows of a cell; ``place`` holds the context's offset in its upper half, the word's in the lower."""
-    prefetch(words + np.int64(place & 0xFFFF) * stride, 2 * chunks)
-    prefetch(contexts + np.int64(place >> 16) * stride, 2 * chunks)
+    prefetch(words + np.int64(place & 0xFFFF) * row_bytes, 2 * chunks)
+    prefetch(contexts + np.int64(place >> 16) * row_bytes, 2 * chunks)
 
 
 @kernel
-def train_glove(
-    word_rows, context_rows, segments, first, last, places, log_counts, stride, log_x_max, exponent, rate, factors
-):
+def train_glove(word_rows, context_rows, segments, first, last, places, log_counts, log_x_max, exponent, rate, factors):
     """Train on the cells of some segments; return their summed cost and the first cell that would make a NaN.
 
     Args:
         word_rows, context_rows: read and written. Shape ``(V, 2 S)``, float32, S a multiple of 16, 64-byte
             aligned, laid out as told above. Other threads may be writing them (Hogwild).
-        segments: cells that lie together: each has its first cell, the one after its last, and the ids that the
+        segments: cells that lie together: each has its first cell, the one after its last, and the rows that the
             offsets of its words and contexts count from. Shape ``(N, 4)``, int64.
         first, last: the segments to go through.
         places: of each cell, the context's offset times 65536, plus the word's. uint32.
         log_counts: log x of each cell, float32; 16 more must follow the last.
-        stride: ids between one offset and the next.
         log_x_max, exponent, rate: float32. With a rate of 0 nothing changes.
         factors: of this thread, 16 float32, 64-byte aligned.
 
@@ -145,21 +142,20 @@ def train_glove(
         The cost, summed in float64, and the number of a cell whose error is not finite, or -1. Such a cell is left out.
     """
     row_bytes, chunks = np.int64(word_rows.shape[1] * 4), np.int64(word_rows.shape[1] // 32)
-    step_bytes = row_bytes * stride
     cost, bad = 0.0, -1
     for index in range(first, last):
         start, end, word, context = segments[index]
         words = word_rows.ctypes.data + word * row_bytes
         contexts = context_rows.ctypes.data + context * row_bytes
         for ahead in range(start, min(start + AHEAD, end)):
-            fetch(places[ahead], words, contexts, step_bytes, chunks)
+            fetch(places[ahead], words, contexts, row_bytes, chunks)
         for cell in range(start, end):
             if (cell - start) & (BATCH - 1) == 0:
                 weigh(log_counts.ctypes.data + cell * 4, factors.ctypes.data, log_x_max, exponent)
             if cell + AHEAD < end:
-                fetch(places[cell + AHEAD], words, contexts, step_bytes, chunks)
-            word_row = words + np.int64(places[cell] & 0xFFFF) * step_bytes
-            context_row = contexts + np.int64(places[cell] >> 16) * step_bytes
+                fetch(places[cell + AHEAD], words, contexts, row_bytes, chunks)
+            word_row = words + np.int64(places[cell] & 0xFFFF) * row_bytes
+            context_row = contexts + np.int64(places[cell] >> 16) * row_bytes
             diff = scalar_product(word_row, context_row, chunks) - log_counts[cell]
             error = factors[(cell - start) & (BATCH - 1)] * diff
             if not np.isfinite(error):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from embtrain.config import CbowSettings, ElmoSettings, FastTextSettings, GloveSettings, SgnsSettings, TrainedModel
 from embtrain.data.source import Source
+from embtrain.data.strata import Strata, num_strata
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
@@ -63,7 +64,8 @@ def build_model(
     if isinstance(settings, GloveSettings):
         from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
 
-        return Glove(settings, vocabulary, threads=threads, seed=seed)
+        strata = Strata(len(vocabulary), num_strata(group.world_size if group else 1))
+        return Glove(settings, vocabulary, strata, threads=threads, seed=seed)
     if isinstance(settings, FastTextSettings):
         from embtrain.models.fasttext import FastText  # noqa: PLC0415 - loads numba
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.config import GloveSettings
-from embtrain.data.strata import column_owners, row_owners
+from embtrain.data.strata import Strata
 from embtrain.data.tiles import CellBlock
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
@@ -34,12 +34,15 @@ class Glove:
     Args:
         settings: of the model.
         vocabulary: its tokens name a cell that cannot be trained on.
+        strata: where the rows of its tokens lie.
         threads: that train at the same time.
         seed: of the starting vectors.
     """
 
-    def __init__(self, settings: GloveSettings, vocabulary: Vocabulary, *, threads: int, seed: int) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: GloveSettings, vocabulary: Vocabulary, strata: Strata, *, threads: int, seed: int
+    ) -> None:
+        self._settings, self._strata = settings, strata
         self._tokens = vocabulary.tokens
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train")
         self._factors: SimpleQueue[npt.NDArray[np.float32]] = SimpleQueue()
@@ -49,11 +52,11 @@ class Glove:
         self.word_rows, self.context_rows = (
             _starting_rows(len(vocabulary), settings.dim, bias=bias, random=random) for bias in (0, 1)
         )
-        self._num_strata, self._shift = 1, 0
+        self._shift = 0
 
     def train(self, block: CellBlock, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:  # noqa: ARG002 - nothing is drawn
         """Train on a block; see :class:`embtrain.models.protocol.Model`."""
-        self._num_strata, self._shift = block.num_strata, block.piece.shift
+        self._shift = block.piece.shift
         offsets = _offsets(block)
 
         def train_span(first: int, last: int) -> Tally:
@@ -69,12 +72,11 @@ class Glove:
         """Return what gives every process the rows that another one has trained: no two have trained the same."""
 
         def exchange(_contributors: int) -> None:
-            strata, world = self._num_strata, group.world_size
-            owners = (row_owners(strata, world), column_owners(self._shift, strata, world))
-            for rows, owner in zip((self.word_rows, self.context_rows), owners, strict=True):
-                for stratum in range(strata if world > 1 else 0):
-                    own = np.ascontiguousarray(rows[stratum::strata])
-                    rows[stratum::strata] = group.from_rank(own, int(owner[stratum]))
+            world = group.world_size
+            owners = (self._strata.row_owners(world), self._strata.column_owners(self._shift, world))
+            for rows, ranks in zip((self.word_rows, self.context_rows), owners, strict=True):
+                for of_stratum, rank in zip(np.split(rows, self._strata.starts[1:-1]), ranks.tolist(), strict=True):
+                    group.from_rank(of_stratum, rank)
 
         return exchange
 
@@ -90,13 +92,10 @@ class Glove:
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the vectors that the settings ask for. Shape ``(V, dim)``, or ``(V, 2 dim)`` for both."""
         words, contexts = (rows[:, : self._settings.dim] for rows in (self.word_rows, self.context_rows))
-        match self._settings.vectors:
-            case "sum":
-                return words + contexts
-            case "word":
-                return words.copy()
-            case "both":
-                return np.hstack([words, contexts])
+        by_place = {"sum": [words + contexts], "word": [words], "both": [words, contexts]}[self._settings.vectors]
+        vectors = np.empty((len(words), len(by_place) * self._settings.dim), np.float32)
+        vectors[self._strata.ids] = by_place[0] if len(by_place) == 1 else np.hstack(by_place)
+        return vectors
 
     def _run(self, block: CellBlock, span: tuple[int, int], rate: float) -> Tally:
         settings, segments = self._settings, block.piece.segments
@@ -109,7 +108,6 @@ class Glove:
                 *span,
                 block.places,
                 block.log_counts,
-                block.num_strata,
                 np.float32(math.log(settings.x_max)),
                 np.float32(settings.exponent),
                 np.float32(rate),
@@ -126,8 +124,8 @@ class Glove:
         """Say which cell has no finite error, and what to do."""
         segments, place = block.piece.segments, int(block.places[cell])
         (found,) = np.flatnonzero((segments[:, 0] <= cell) & (cell < segments[:, 1]))
-        word = self._tokens[segments[found, 2] + (place & 0xFFFF) * block.num_strata]
-        context = self._tokens[segments[found, 3] + (place >> 16) * block.num_strata]
+        places = (segments[found, 2] + (place & 0xFFFF), segments[found, 3] + (place >> 16))
+        word, context = (self._tokens[self._strata.ids[place]] for place in places)
         return (
             f"the cell ({word!r}, {context!r}) of weight {math.exp(block.log_counts[cell]):.6g} would make a NaN: "
             f"the training has diverged; lower model.learning_rate, which is {self._settings.learning_rate:g}"

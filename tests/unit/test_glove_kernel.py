@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from embtrain.config import GloveSettings
+from embtrain.data.strata import Strata
 from embtrain.data.tiles import CellBlock, CellPiece
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError
@@ -15,24 +16,23 @@ from reference_glove import SlowGlove
 VOCAB = 40
 
 
-def glove(**settings):
+def glove(num_strata=1, **settings):
     tokens = [f"w{i}" for i in range(VOCAB)]
     vocabulary = Vocabulary(tokens, np.ones(VOCAB, np.int64), np.ones(VOCAB), np.full(VOCAB, 1 / VOCAB))
-    return Glove(GloveSettings(**settings), vocabulary, threads=1, seed=3)
+    return Glove(GloveSettings(**settings), vocabulary, Strata(VOCAB, num_strata), threads=1, seed=3)
 
 
-def block_of(cells, num_strata=1):
-    """Return the cells ``(row, column, weight)`` as one segment; with strata, rows and columns must be even."""
+def block_of(cells):
+    """Return the cells ``(row, column, weight)`` as one segment; without strata, ids are places."""
     rows, columns, weights = (np.array(values) for values in zip(*cells, strict=True))
-    places = (columns // num_strata << 16 | rows // num_strata).astype(np.uint32)
+    places = (columns << 16 | rows).astype(np.uint32)
     log_counts = np.log(np.append(weights, np.ones(16))).astype(np.float32)
-    piece = CellPiece(np.array([[0, len(cells), 0, 0]]), (0, 0))
-    return CellBlock(piece, places, log_counts, num_strata)
+    return CellBlock(CellPiece(np.array([[0, len(cells), 0, 0]]), 0), places, log_counts)
 
 
-def random_cells(count=300, *, step=1):
+def random_cells(count=300):
     random = np.random.default_rng(5)
-    ids = random.integers(0, VOCAB // step, (count, 2)) * step
+    ids = random.integers(0, VOCAB, (count, 2))
     return [(i, j, x) for (i, j), x in zip(ids.tolist(), np.exp(random.normal(1, 2, count)).tolist(), strict=True)]
 
 
@@ -89,11 +89,22 @@ def test_the_cost_of_rows_that_are_zero_is_half_of_f_times_the_squared_logarithm
     assert model.loss(block_of([(1, 2, weight)]), seed=0).loss == pytest.approx(expected, rel=2e-5, abs=1e-12)
 
 
-def test_cells_of_a_stratum_move_the_rows_of_every_second_id():
-    cells = random_cells(step=2)
-    whole, strided = glove(dim=20), glove(dim=20)
-    assert train(whole, block_of(cells)) == train(strided, block_of(cells, num_strata=2))
-    np.testing.assert_array_equal(whole.word_rows, strided.word_rows)
+def test_offsets_count_from_the_rows_of_their_segment():
+    cells = random_cells()
+    whole, offset = glove(dim=20), glove(dim=20)
+    block = block_of([(i, j, x) for i, j, x in cells if i >= 7 and j >= 9])
+    shifted = block_of([(i - 7, j - 9, x) for i, j, x in cells if i >= 7 and j >= 9])
+    shifted.piece.segments[:, 2:] = (7, 9)
+    assert train(whole, block) == train(offset, shifted)
+    np.testing.assert_array_equal(whole.word_rows, offset.word_rows)
+
+
+def test_vectors_are_by_id_wherever_their_rows_lie():
+    model = glove(dim=3, num_strata=8, vectors="word")
+    expected = np.empty((VOCAB, 3), np.float32)
+    for place, token_id in enumerate(sorted(range(VOCAB), key=lambda i: (i % 8, i))):
+        expected[token_id] = model.word_rows[place, :3]
+    np.testing.assert_array_equal(model.vectors(), expected)
 
 
 def test_a_cell_that_would_make_a_nan_is_named_and_changes_nothing():

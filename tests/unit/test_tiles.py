@@ -8,7 +8,7 @@ import pytest
 
 from corpora import stripes_of, with_cooccurrence, write_snapshot
 from embtrain.data import tiles
-from embtrain.data.strata import column_owners, num_strata, row_owners, shifts
+from embtrain.data.strata import Strata, num_strata
 from embtrain.data.tiles import TiledCells, cut_into_bands
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError, CorpusError, SetupError
@@ -31,12 +31,12 @@ def tiled(snapshot, folder, *, rank=0, world_size=1, seed=1):
     return TiledCells(snapshot, VOCAB, folder, seed=seed, group=Group(rank, world_size))
 
 
-def cells_of(block):
+def cells_of(block, strata):
     """Return the cells of a block in order: row, column, log of the weight."""
     cells = []
     for first, last, row, column in block.piece.segments.tolist():
         places = block.places[first:last].astype(np.int64)
-        rows, columns = row + (places & 0xFFFF) * block.num_strata, column + (places >> 16) * block.num_strata
+        rows, columns = strata.ids[row + (places & 0xFFFF)], strata.ids[column + (places >> 16)]
         cells += zip(rows.tolist(), columns.tolist(), block.log_counts[first:last].tolist(), strict=True)
     return cells
 
@@ -44,7 +44,8 @@ def cells_of(block):
 def trained_on(source, *, rank=0, world_size=1, epoch=0, done=0):
     """Return the cells of each round that a process trains on, in what is left of an epoch."""
     rounds = source.rounds(source.order(epoch=epoch, seed=1)[done:], world_size)
-    return [cells_of(block) for block in source.blocks([round_.shares[rank] for round_ in rounds])]
+    strata = Strata(VOCAB, num_strata(world_size))
+    return [cells_of(block, strata) for block in source.blocks([round_.shares[rank] for round_ in rounds])]
 
 
 def each_trained_on(snapshot, folder, world_size, *, done=0):
@@ -98,12 +99,13 @@ def test_in_a_round_no_two_processes_have_a_row_or_a_column_in_common(tmp_path, 
 @pytest.mark.usefixtures("small")
 def test_rows_and_columns_of_a_round_are_those_that_are_then_exchanged(tmp_path):
     snapshot = snapshot_of(tmp_path / "s", stripes_of(random_matrix()))
+    strata = Strata(VOCAB, 8)
     for rank in range(3):
         source = tiled(snapshot, tmp_path / "c", rank=rank, world_size=3)
         shares = [round_.shares[rank] for round_ in source.rounds(source.order(epoch=0, seed=1), 3)]
         for block in source.blocks(shares):
-            owners = (row_owners(8, 3), column_owners(block.piece.shift, 8, 3))
-            for cell in cells_of(block):
+            owners = (strata.row_owners(3), strata.column_owners(block.piece.shift, 3))
+            for cell in cells_of(block, strata):
                 assert [owners[axis][cell[axis] % 8] for axis in (0, 1)] == [rank, rank]
 
 
@@ -124,11 +126,19 @@ def test_another_number_of_processes_trains_on_the_rest_of_an_epoch_once(tmp_pat
     )
 
 
+@pytest.mark.parametrize("vocab_size", [3, 37, 40])
+def test_each_token_has_a_place_in_its_stratum(vocab_size):
+    strata = Strata(vocab_size, 8)
+    assert sorted(strata.ids.tolist()) == list(range(vocab_size))
+    np.testing.assert_array_equal(strata.of_places(np.arange(vocab_size)), strata.ids % 8)
+
+
 @pytest.mark.parametrize(("world_size", "expected"), [(1, 1), (2, 2), (4, 4), (8, 8), (3, 8)])
 def test_columns_move_as_seldom_as_there_are_processes_if_these_are_a_power_of_two(world_size, expected):
-    order = shifts(8, np.random.default_rng(3))
+    strata = Strata(VOCAB, 8)
+    order = strata.shifts(np.random.default_rng(3))
     assert sorted(order) == list(range(8))
-    owners = [tuple(column_owners(shift, 8, world_size)) for shift in order]
+    owners = [tuple(strata.column_owners(shift, world_size)) for shift in order]
     assert 1 + sum(one != other for one, other in pairwise(owners)) == expected
 
 
@@ -172,16 +182,16 @@ def test_the_file_is_gone_with_the_process(tmp_path):
 
 
 def test_tiles_grow_until_there_are_no_more_than_a_million():
-    assert tiles.Grid(50_000, 1).shift == tiles.SIDE_BITS
-    huge = tiles.Grid(20_000_000, 1)
+    assert tiles.Grid(Strata(50_000, 1)).shift == tiles.SIDE_BITS
+    huge = tiles.Grid(Strata(20_000_000, 1))
     assert huge.side_tiles**2 <= 1 << 20
     assert huge.shift <= 16, "places within a tile have 16 bits"
 
 
-@pytest.mark.parametrize(("vocab_size", "world_size"), [(100_000_000, 1), (10, 1025)])
-def test_more_tiles_than_can_be_are_refused(vocab_size, world_size):
+@pytest.mark.parametrize(("vocab_size", "number"), [(100_000_000, 1), (10, 1025)])
+def test_more_tiles_than_can_be_are_refused(vocab_size, number):
     with pytest.raises(ConfigError, match=r"start fewer processes, at most 1,024, or lower vocabulary\.max_size"):
-        tiles.Grid(vocab_size, world_size).side_tiles  # noqa: B018 - what it raises is the matter
+        tiles.Grid(Strata(vocab_size, number)).side_tiles  # noqa: B018 - what it raises is the matter
 
 
 def test_left_and_right_windows_may_be_asymmetric(tmp_path):
