@@ -173,7 +173,7 @@ def _time_cells(model: GloveSettings) -> float:
     cells = TILES * CELLS_PER_TILE
     places = random.integers(0, 1 << SIDE_BITS, (2, cells + 16), np.uint32)
     log_counts = random.standard_normal(cells + 16).astype(np.float32)
-    block = CellBlock(CellPiece(segments, (0, 0)), places[0] | places[1] << np.uint32(16), log_counts, 1)
+    block = CellBlock(CellPiece(segments, 0), places[0] | places[1] << np.uint32(16), log_counts)
     trained = build_model(model, zipf_vocabulary(side << SIDE_BITS), threads=1, seed=1, device="cpu")
     return cells / _seconds(lambda: list(trained.train(block, lambda _: model.learning_rate, 1)))
 
