@@ -41,7 +41,7 @@ from embtrain.lease import held
 from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model, on_device
-from embtrain.models.protocol import CARRIED, Model
+from embtrain.models.protocol import CARRIED, Model, SubwordModel
 from embtrain.planning.refusal import require_room
 from embtrain.progress import training_bar
 from embtrain.registry import register
@@ -256,9 +256,7 @@ def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> V
         words, counts = vocabulary.tokens, vocabulary.counts
         return ContextualVectors(model.bilm.cpu(), vocabulary=words, counts=counts, text_rules=rules)
     if isinstance(settings.model, FastTextSettings):
-        from embtrain.models.fasttext import FastText  # noqa: PLC0415 - loads numba
-
-        assert isinstance(model, FastText)
+        assert isinstance(model, SubwordModel)
         return model.subword_vectors(vocabulary)
     return Vectors(vocabulary.tokens, model.vectors(), vocabulary.counts)
 

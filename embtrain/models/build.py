@@ -60,7 +60,7 @@ def build_model(
 
         return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
     if choose_device(device, without_kernel(settings)) == "cuda":
-        return _build_on_gpu(settings, vocabulary, seed=seed)
+        return _build_on_gpu(settings, vocabulary, subwords, seed=seed)
     if isinstance(settings, GloveSettings):
         from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
 
@@ -76,9 +76,16 @@ def build_model(
     return Word2Vec(settings, vocabulary, threads=threads, seed=seed)
 
 
-def _build_on_gpu(settings: TrainedModel, vocabulary: Vocabulary, *, seed: int) -> Model[Any]:
+def _build_on_gpu(
+    settings: TrainedModel, vocabulary: Vocabulary, subwords: SubwordTable | None, *, seed: int
+) -> Model[Any]:
     """Return a model whose kernels run on a GPU."""
-    from embtrain.models.gpu.word2vec import DeviceWord2Vec  # noqa: PLC0415 - loads torch, triton and numba
+    if isinstance(settings, FastTextSettings):
+        from embtrain.models.gpu.fasttext import DeviceFastText  # noqa: PLC0415 - loads torch, triton and numba
+
+        assert subwords is not None
+        return DeviceFastText(settings, vocabulary, subwords, seed=seed, device="cuda")
+    from embtrain.models.gpu.word2vec import DeviceWord2Vec  # noqa: PLC0415 - likewise
 
     assert isinstance(settings, SgnsSettings | CbowSettings)
     return DeviceWord2Vec(settings, vocabulary, seed=seed, device="cuda")
@@ -86,9 +93,9 @@ def _build_on_gpu(settings: TrainedModel, vocabulary: Vocabulary, *, seed: int) 
 
 def without_kernel(settings: TrainedModel) -> str | None:
     """Return what of a model has no kernel of ours for GPUs, or None."""
-    if not isinstance(settings, SgnsSettings | CbowSettings):
+    if not isinstance(settings, SgnsSettings | CbowSettings | FastTextSettings):
         return f"model.type {settings.type}"
-    if settings.objective != "negative_sampling":
+    if not isinstance(settings, FastTextSettings) and settings.objective != "negative_sampling":
         return f"model.objective {settings.objective}"
     if settings.window > GPU_MAX_WINDOW:
         return f"a model.window above {GPU_MAX_WINDOW}"

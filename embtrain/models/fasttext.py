@@ -12,10 +12,8 @@ from embtrain.kernels.fasttext import train_fasttext
 from embtrain.kernels.subword_rows import Parts, SubwordScratch
 from embtrain.models.hogwild import Hogwild, occurrence, starting_rows
 from embtrain.models.objectives import NegativeSampling, Span
-from embtrain.subword_vectors import Subwords, SubwordVectors
-
-WORDS_AT_A_TIME = 4096
-"""Words whose rows are gathered together when their vectors are made: some 30 MB."""
+from embtrain.models.subword_rows import SubwordRows
+from embtrain.subword_vectors import SubwordVectors
 
 
 class FastText(Hogwild):
@@ -35,40 +33,21 @@ class FastText(Hogwild):
     def __init__(
         self, settings: FastTextSettings, vocabulary: Vocabulary, subwords: SubwordTable, *, threads: int, seed: int
     ) -> None:
-        self._bucket_ids, self._parts = number_rows(subwords)
+        self._subword_rows = SubwordRows.of(subwords)
         of_words = occurrence(vocabulary)
-        objective = SubwordSampling(settings, vocabulary, of_words, self._parts)
-        num_rows = len(vocabulary) + self._bucket_ids.size
-        of_parts = np.repeat(of_words, self._parts.counts)
-        of_rows = np.bincount(self._parts.rows, of_parts, minlength=num_rows).astype(np.float64)
-        rows = starting_rows(num_rows, settings.dim, seed)
-        super().__init__(rows, of_rows, objective, vocabulary, threads=threads)
+        objective = SubwordSampling(settings, vocabulary, of_words, self._subword_rows.parts)
+        rows = starting_rows(self._subword_rows.num_rows, settings.dim, seed)
+        super().__init__(rows, self._subword_rows.spread(of_words), objective, vocabulary, threads=threads)
         self._dim = settings.dim
-        self._subwords = Subwords(**subwords.settings)
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the mean of each word's rows. Shape ``(V, dim)``."""
-        counts, starts = self._parts.counts, self._parts.offsets
-        vectors = np.empty((counts.size, self._dim), np.float32)
-        for first in range(0, counts.size, WORDS_AT_A_TIME):
-            last = min(counts.size, first + WORDS_AT_A_TIME)
-            rows = self.input_rows[self._parts.rows[starts[first] : starts[last]], : self._dim]
-            sums = np.add.reduceat(rows, starts[first:last] - starts[first])
-            vectors[first:last] = sums / counts[first:last, None]
-        return vectors
+        return self._subword_rows.means(self.input_rows[:, : self._dim])
 
     def subword_vectors(self, vocabulary: Vocabulary) -> SubwordVectors:
         """Return vectors of words, seen or not, over the rows of this model, which are not copied."""
-        of_words, of_buckets = np.split(self.input_rows[:, : self._dim], [len(vocabulary)])
-        return SubwordVectors(
-            vocabulary.tokens,
-            word_rows=of_words,
-            bucket_ids=self._bucket_ids,
-            bucket_rows=of_buckets,
-            subwords=self._subwords,
-            output_rows=self.state()["output"][:, : self._dim],
-            counts=vocabulary.counts,
-        )
+        rows, output_rows = (rows[:, : self._dim] for rows in self.state().values())
+        return self._subword_rows.vectors(vocabulary, rows, output_rows)
 
 
 class SubwordSampling:
@@ -107,19 +86,3 @@ class SubwordSampling:
         arguments = self._sampling.arguments(input_rows, span, scratch)
         is_cbow = self._settings.architecture == "cbow"
         return train_fasttext(*arguments, self._parts, is_cbow)  # type: ignore[no-any-return]
-
-
-def number_rows(subwords: SubwordTable) -> tuple[npt.NDArray[np.int32], Parts]:
-    """Give a row to each word, by id, then to each bucket that occurs, by number.
-
-    Returns:
-        The buckets that occur, ascending, shape ``(B,)``, and the rows of each word, its own first.
-    """
-    bucket_ids, places = np.unique(subwords.buckets, return_inverse=True)
-    vocab_size = subwords.offsets.size - 1
-    own = subwords.offsets[:-1] + np.arange(vocab_size)
-    of_ngram = np.ones(subwords.buckets.size + vocab_size, np.bool_)
-    of_ngram[own] = False
-    rows = np.empty(of_ngram.size, np.int32)
-    rows[own], rows[of_ngram] = np.arange(vocab_size), vocab_size + places
-    return bucket_ids, Parts(subwords.offsets + np.arange(vocab_size + 1), rows)

@@ -13,7 +13,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
+from embtrain.subword_vectors import SubwordVectors
 
 BlockT_contra = TypeVar("BlockT_contra", contravariant=True)
 
@@ -82,6 +84,14 @@ class Model(Protocol[BlockT_contra]):
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the word vectors. Shape ``(V, D)``."""
+
+
+@runtime_checkable
+class SubwordModel(Protocol):
+    """What a model has besides, if it makes words of their n-grams."""
+
+    def subword_vectors(self, vocabulary: Vocabulary) -> SubwordVectors:
+        """Return vectors of words, seen or not."""
 
 
 @runtime_checkable

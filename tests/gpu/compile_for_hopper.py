@@ -15,16 +15,22 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from embtrain.kernels.gpu.cbow import train_cbow_tiles
+from embtrain.kernels.gpu.fasttext import train_fasttext_tiles
 from embtrain.kernels.gpu.skipgram import train_skipgram_tiles
 from embtrain.models.gpu.flight import CENTERS, NEGATIVES
 from embtrain.models.gpu.tiled import COMPILED_FOR, numbers_at_a_time, power_of_two_from
 
-KERNELS = {"skipgram": (train_skipgram_tiles, {}), "cbow": (train_cbow_tiles, {"DIVIDES": True})}
-OF_FLOATS = ("input_rows", "output_rows", "input_load", "output_load")
-OF_LONGS = ("kept_before", "alias", "pairs")
+KERNELS = {
+    "skipgram": (train_skipgram_tiles, {}),
+    "cbow": (train_cbow_tiles, {"DIVIDES": True}),
+    "fasttext": (train_fasttext_tiles, {"CBOW": False}),
+    "fasttext_cbow": (train_fasttext_tiles, {"CBOW": True}),
+}
+OF_FLOATS = ("input_rows", "output_rows", "input_load", "output_load", "sums")
+OF_LONGS = ("kept_before", "alias", "pairs", "part_offsets")
 POINTERS = {
     **dict.fromkeys(OF_FLOATS, "*fp32"), **dict.fromkeys(OF_LONGS, "*i64"),
-    "ids": "*i32", "sequences": "*i32", "losses": "*fp64",
+    "ids": "*i32", "sequences": "*i32", "part_rows": "*i32", "losses": "*fp64",
 }  # fmt: skip
 
 
@@ -43,7 +49,7 @@ def compiled(name, stride, window):
         kernel,
         types,
         constexprs={places[name]: value for name, value in constants.items()},
-        attrs={places[name]: [["tt.divisibility", 16]] for name in POINTERS},
+        attrs={places[name]: [["tt.divisibility", 16]] for name in POINTERS if name in places},
     )
     return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=COMPILED_FOR)
 

@@ -15,7 +15,7 @@ REGISTERS, SHARED_BYTES, THREADS = 65_536, 227 * 1024, 128
 """Of a multiprocessor, and of a program."""
 
 
-@pytest.fixture(scope="module", params=["skipgram", "cbow"])
+@pytest.fixture(scope="module", params=["skipgram", "cbow", "fasttext", "fasttext_cbow"])
 def compiled(request):
     """Compile a kernel at dimension 100 and window 5."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from embtrain.config import CbowSettings, FastTextSettings, GloveSettings, SgnsSettings
+from embtrain.config import CbowSettings, GloveSettings, SgnsSettings
 from embtrain.data.sequences import Block, RowGroup
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError, SetupError
@@ -159,7 +159,6 @@ def test_a_model_of_a_gpu_gets_blocks_that_are_there(device):
 
 WITHOUT_KERNEL = {
     "model.type glove": GloveSettings(),
-    "model.type fasttext": FastTextSettings(),
     "model.objective hierarchical_softmax": SgnsSettings(objective="hierarchical_softmax"),
     "a model.window above 120": SgnsSettings(window=121),
 }

@@ -9,7 +9,8 @@ from embtrain.config import FastTextSettings
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import SnapshotError
-from embtrain.models.fasttext import FastText, number_rows
+from embtrain.models.fasttext import FastText
+from embtrain.models.subword_rows import SubwordRows
 from embtrain.text.subwords import subword_buckets
 
 SETTINGS = {"min_n": 3, "max_n": 3, "buckets": 50, "units": "syllables"}
@@ -21,10 +22,10 @@ def table(*buckets):
 
 
 def test_a_word_has_its_own_row_and_one_for_each_of_its_buckets():
-    bucket_ids, parts = number_rows(table([40, 7, 40], [], [7, 9]))
-    assert bucket_ids.tolist() == [7, 9, 40]
-    assert parts.offsets.tolist() == [0, 4, 5, 8]
-    assert parts.rows.tolist() == [0, 5, 3, 5, 1, 2, 3, 4]
+    rows = SubwordRows.of(table([40, 7, 40], [], [7, 9]))
+    assert rows.bucket_ids.tolist() == [7, 9, 40]
+    assert rows.parts.offsets.tolist() == [0, 4, 5, 8]
+    assert rows.parts.rows.tolist() == [0, 5, 3, 5, 1, 2, 3, 4]
 
 
 def test_a_words_vector_is_the_mean_of_its_rows():
