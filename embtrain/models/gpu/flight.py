@@ -23,8 +23,8 @@ PROGRAMS_PER_MULTIPROCESSOR = 2
 WORDS_PER_CENTER = 64
 """Of the vocabulary, at least, for each center in flight."""
 
-SAFE_CHANGE = 0.5
-"""How far the scores of a row may move, by the steps in flight that it is in, before those are shortened."""
+SAFE_CHANGE = 4.0
+"""How far the scores of a row may move, at most, by the steps in flight, before those are shortened."""
 
 
 class RowLoads(NamedTuple):
