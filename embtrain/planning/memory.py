@@ -20,7 +20,7 @@ from embtrain.config import (
     Settings,
     TrainedModel,
 )
-from embtrain.data.tiles import BAND_CELLS, MAX_TILES, SIDE_BITS
+from embtrain.data.tiles import BAND_CELLS, MAX_TILES, PIECE_CELLS, SIDE_BITS
 from embtrain.planning.elmo import activation_bytes, num_bilm_parameters, num_carried, num_gradients, num_parameters
 from embtrain.planning.shapes import FLOAT_BYTES, bytes_of, state_shapes
 from embtrain.planning.sizes import Sizes
@@ -36,6 +36,9 @@ TORCH = 250 << 20
 
 CUDA = 500 << 20
 """Its context, and what it has compiled."""
+
+CELL_SORTED = 48
+"""Of each cell that is copied to a GPU: itself, and the 64-bit keys and places that it is sorted by."""
 
 DRAWN = 32
 """Of each word of a row group on a GPU: random numbers, which are kept, where these go, and of which sequence."""
@@ -145,13 +148,15 @@ def _trained(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
 
 def _on_device(model: TrainedModel, sizes: Sizes) -> Items:
     """Return what a GPU holds besides; row groups stay there while there is room, and are no need."""
-    if isinstance(model, ElmoSettings):
-        return {"CUDA and its libraries": CUDA}
-    return {
-        "CUDA and its libraries": CUDA,
-        "what words are drawn by": 2 * 8 * sizes.vocabulary,
-        "a row group, and what is drawn from it": DRAWN * sizes.largest_row_group + sizes.row_group_bytes,
-    }
+    items = {"CUDA and its libraries": CUDA}
+    if isinstance(model, GloveSettings):
+        return items | {"a piece of cells, while they are sorted": CELL_SORTED * min(sizes.cells, PIECE_CELLS)}
+    if not isinstance(model, ElmoSettings):
+        items["what words are drawn by"] = 2 * 8 * sizes.vocabulary
+        items["a row group, and what is drawn from it"] = DRAWN * sizes.largest_row_group + sizes.row_group_bytes
+    if isinstance(model, FastTextSettings):
+        items["rows of each word"] = 4 * (sizes.ngrams + sizes.vocabulary) + 8 * sizes.vocabulary
+    return items
 
 
 def _beside(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
