@@ -156,8 +156,8 @@ class TrainSettings(Section):
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto`: a GPU if torch finds one, and what is trained can use it: ELMo, `model.objective: softmax`, `embtrain
-    classify`, and with triton installed skip-gram, CBOW and FastText with negative sampling; else the CPU. The log says
-    which."""
+    classify`, and with triton installed GloVe, FastText, and skip-gram and CBOW with negative sampling; else the CPU.
+    The log says which."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None

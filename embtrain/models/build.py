@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.config import CbowSettings, ElmoSettings, FastTextSettings, GloveSettings, SgnsSettings, TrainedModel
+from embtrain.config import (
+    CbowSettings,
+    ElmoSettings,
+    FastTextSettings,
+    GloveSettings,
+    SgnsSettings,
+    TrainedModel,
+    WindowedModel,
+)
 from embtrain.data.source import Source
 from embtrain.data.strata import Strata, num_strata
 from embtrain.data.subwords import SubwordTable
@@ -60,7 +68,7 @@ def build_model(
 
         return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
     if choose_device(device, without_kernel(settings)) == "cuda":
-        return _build_on_gpu(settings, vocabulary, subwords, seed=seed)
+        return _build_on_gpu(settings, vocabulary, subwords, group or Group(), seed=seed)
     if isinstance(settings, GloveSettings):
         from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
 
@@ -77,11 +85,16 @@ def build_model(
 
 
 def _build_on_gpu(
-    settings: TrainedModel, vocabulary: Vocabulary, subwords: SubwordTable | None, *, seed: int
+    settings: TrainedModel, vocabulary: Vocabulary, subwords: SubwordTable | None, group: Group, *, seed: int
 ) -> Model[Any]:
     """Return a model whose kernels run on a GPU."""
+    if isinstance(settings, GloveSettings):
+        from embtrain.models.gpu.glove import DeviceGlove  # noqa: PLC0415 - loads torch, triton and numba
+
+        strata = Strata(len(vocabulary), num_strata(group.world_size))
+        return DeviceGlove(settings, vocabulary, strata, seed=seed, device="cuda")
     if isinstance(settings, FastTextSettings):
-        from embtrain.models.gpu.fasttext import DeviceFastText  # noqa: PLC0415 - loads torch, triton and numba
+        from embtrain.models.gpu.fasttext import DeviceFastText  # noqa: PLC0415 - likewise
 
         assert subwords is not None
         return DeviceFastText(settings, vocabulary, subwords, seed=seed, device="cuda")
@@ -93,11 +106,9 @@ def _build_on_gpu(
 
 def without_kernel(settings: TrainedModel) -> str | None:
     """Return what of a model has no kernel of ours for GPUs, or None."""
-    if not isinstance(settings, SgnsSettings | CbowSettings | FastTextSettings):
-        return f"model.type {settings.type}"
-    if not isinstance(settings, FastTextSettings) and settings.objective != "negative_sampling":
+    if isinstance(settings, SgnsSettings | CbowSettings) and settings.objective != "negative_sampling":
         return f"model.objective {settings.objective}"
-    if settings.window > GPU_MAX_WINDOW:
+    if isinstance(settings, WindowedModel) and settings.window > GPU_MAX_WINDOW:
         return f"a model.window above {GPU_MAX_WINDOW}"
     return None
 

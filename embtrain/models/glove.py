@@ -16,9 +16,10 @@ from embtrain.data.tiles import CellBlock
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError
-from embtrain.kernels.glove import FIXED, train_glove
+from embtrain.kernels.glove import train_glove
 from embtrain.kernels.lanes import LANES
 from embtrain.kernels.scratch import aligned_rows
+from embtrain.models.glove_rows import divergence, exchange_strata, starting_rows, vectors_of
 from embtrain.models.protocol import Merger, Tally
 from embtrain.models.threads import cut_into_spans, in_threads
 
@@ -28,8 +29,6 @@ SPAN_CELLS = 200_000
 
 class Glove:
     """The rows of words and of contexts, each with its bias and AdaGrad's sums, and the kernel that trains them.
-
-    Vectors and biases start uniform in (-0.5, 0.5) / dim and the sums of squares at 1, as in Stanford's glove.c.
 
     Args:
         settings: of the model.
@@ -48,10 +47,7 @@ class Glove:
         self._factors: SimpleQueue[npt.NDArray[np.float32]] = SimpleQueue()
         for _ in range(threads):
             self._factors.put(aligned_rows(1, LANES)[0])
-        random = np.random.default_rng(seed)
-        self.word_rows, self.context_rows = (
-            _starting_rows(len(vocabulary), settings.dim, bias=bias, random=random) for bias in (0, 1)
-        )
+        self.word_rows, self.context_rows = starting_rows(len(vocabulary), settings.dim, seed)
         self._shift = 0
 
     def train(self, block: CellBlock, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:  # noqa: ARG002 - nothing is drawn
@@ -72,11 +68,7 @@ class Glove:
         """Return what gives every process the rows that another one has trained: no two have trained the same."""
 
         def exchange(_contributors: int) -> None:
-            world = group.world_size
-            owners = (self._strata.row_owners(world), self._strata.column_owners(self._shift, world))
-            for rows, ranks in zip((self.word_rows, self.context_rows), owners, strict=True):
-                for of_stratum, rank in zip(np.split(rows, self._strata.starts[1:-1]), ranks.tolist(), strict=True):
-                    group.from_rank(of_stratum, rank)
+            exchange_strata(self.word_rows, self.context_rows, self._strata, self._shift, group)
 
         return exchange
 
@@ -91,11 +83,7 @@ class Glove:
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the vectors that the settings ask for. Shape ``(V, dim)``, or ``(V, 2 dim)`` for both."""
-        words, contexts = (rows[:, : self._settings.dim] for rows in (self.word_rows, self.context_rows))
-        by_place = {"sum": [words + contexts], "word": [words], "both": [words, contexts]}[self._settings.vectors]
-        vectors = np.empty((len(words), len(by_place) * self._settings.dim), np.float32)
-        vectors[self._strata.ids] = by_place[0] if len(by_place) == 1 else np.hstack(by_place)
-        return vectors
+        return vectors_of(self.word_rows, self.context_rows, self._strata, self._settings)
 
     def _run(self, block: CellBlock, span: tuple[int, int], rate: float) -> Tally:
         settings, segments = self._settings, block.piece.segments
@@ -116,33 +104,17 @@ class Glove:
         finally:
             self._factors.put(factors)
         if bad >= 0:
-            raise ConfigError(self._describe(block, int(bad)))
+            raise self._divergence(block, int(bad))
         cells = int((segments[span[0] : span[1], 1] - segments[span[0] : span[1], 0]).sum())
         return Tally(cells, cells, cost)
 
-    def _describe(self, block: CellBlock, cell: int) -> str:
-        """Say which cell has no finite error, and what to do."""
+    def _divergence(self, block: CellBlock, cell: int) -> ConfigError:
+        """Return the error that says which cell has no finite error of its own."""
         segments, place = block.piece.segments, int(block.places[cell])
         (found,) = np.flatnonzero((segments[:, 0] <= cell) & (cell < segments[:, 1]))
-        places = (segments[found, 2] + (place & 0xFFFF), segments[found, 3] + (place >> 16))
-        word, context = (self._tokens[self._strata.ids[place]] for place in places)
-        return (
-            f"the cell ({word!r}, {context!r}) of weight {math.exp(block.log_counts[cell]):.6g} would make a NaN: "
-            f"the training has diverged; lower model.learning_rate, which is {self._settings.learning_rate:g}"
-        )
-
-
-def _starting_rows(size: int, dim: int, *, bias: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return rows as :mod:`embtrain.kernels.glove` lays them out, the bias at column ``dim + bias``."""
-    stride = -(-(dim + 2) // LANES) * LANES
-    rows = aligned_rows(size, 2 * stride)
-    one = dim + 1 - bias
-    rows[:, stride:] = 1
-    rows[:, stride + one] = FIXED
-    for row in rows:  # row by row: no second copy of the matrix
-        row[: dim + 2] = (random.random(dim + 2, np.float32) - 0.5) / dim
-        row[one] = 1
-    return rows
+        rows = (segments[found, 2] + (place & 0xFFFF), segments[found, 3] + (place >> 16))
+        word, context = (self._tokens[self._strata.ids[row]] for row in rows)
+        return divergence(word, context, block.log_counts[cell], self._settings)
 
 
 def _offsets(block: CellBlock) -> npt.NDArray[np.int64]:

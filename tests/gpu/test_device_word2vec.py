@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from embtrain.config import CbowSettings, GloveSettings, SgnsSettings
+from embtrain.config import CbowSettings, SgnsSettings
 from embtrain.data.sequences import Block, RowGroup
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError, SetupError
@@ -158,7 +158,6 @@ def test_a_model_of_a_gpu_gets_blocks_that_are_there(device):
 
 
 WITHOUT_KERNEL = {
-    "model.type glove": GloveSettings(),
     "model.objective hierarchical_softmax": SgnsSettings(objective="hierarchical_softmax"),
     "a model.window above 120": SgnsSettings(window=121),
 }
@@ -187,7 +186,7 @@ def test_a_package_that_is_not_there_is_said(monkeypatch):
     ("wanted", "without_kernel", "reason"),
     [
         ("auto", None, "torch finds no GPU"),
-        ("auto", "model.type glove", "model.type glove has no kernel for GPUs"),
+        ("auto", "a model.window above 120", "a model.window above 120 has no kernel for GPUs"),
         ("cpu", None, "train.device is cpu"),
     ],
 )
