@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -109,11 +111,31 @@ def _others_alive() -> Iterator[None]:
 
 
 @contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Say why a launcher ends this process: it does so where another one has failed, which computing hides."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise SetupError(
+            "the launcher has ended this process (SIGTERM), as it does if another process of this training has ended; "
+            "its own message then says why"
+        )
+
+    if threading.current_thread() is not threading.main_thread():  # where Python has no signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def process_group() -> Iterator[Group]:
     """Join the processes that the launcher started, and leave them at the end.
 
     Raises:
-        SetupError: if the launcher's variables are there but the others cannot be met.
+        SetupError: if the launcher's variables are there but the others cannot be met; later, if another one ends.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
@@ -133,7 +155,8 @@ def process_group() -> Iterator[Group]:
         raise SetupError(f"WORLD_SIZE is {world_size}, but the other processes were not met: {reason}") from None
     try:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
-        yield Group(collectives.get_rank(), world_size, local, collectives)
+        with _told_to_end():
+            yield Group(collectives.get_rank(), world_size, local, collectives)
     finally:
         collectives.destroy_process_group()
 

@@ -23,6 +23,14 @@ def exit_code(job: str, work: Callable[[], None]) -> int:
     return 0
 
 
+def run_file_parser(job: str, summary: str) -> argparse.ArgumentParser:
+    """Return a parser of what every job with a run file is given: the file, and settings that come before its own."""
+    parser = argparse.ArgumentParser(prog=job, description=summary)
+    parser.add_argument("--conf", required=True, metavar="FILE", help="run file, as conf/README.md describes")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that come before the file's")
+    return parser
+
+
 def run_with_settings(
     job: str, summary: str, *, logs: str, work: Callable[[str, Sequence[str]], None], arguments: Sequence[str] | None
 ) -> int:
@@ -35,10 +43,7 @@ def run_with_settings(
         work: is given the run file and the settings that come before the file's.
         arguments: of the command line; None for those of this process.
     """
-    parser = argparse.ArgumentParser(prog=job, description=summary)
-    parser.add_argument("--conf", required=True, metavar="FILE", help="run file, as conf/README.md describes")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that come before the file's")
-    options = parser.parse_args(arguments)
+    options = run_file_parser(job, summary).parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger(logs).setLevel(logging.INFO)
     return exit_code(job, lambda: work(options.conf, options.overrides))

@@ -6,9 +6,11 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
+from pyspark import SparkConf
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
@@ -41,12 +43,13 @@ _ADVICE = "start it, or set spark.master (SPARK_MASTER comes before it) to anoth
 _SHUFFLE = "spark.sql.shuffle.partitions"
 
 
-def spark_session(settings: SparkSettings, app: str) -> SparkSession:
+def spark_session(settings: SparkSettings, app: str, options: Mapping[str, str] | None = None) -> SparkSession:
     """Start Spark, or take what spark-submit started.
 
     Args:
         settings: the master (the environment variable SPARK_MASTER comes first), memory and partitions.
         app: the name that Spark shows.
+        options: of Spark, that it must be started with. Those given to spark-submit come first.
 
     Returns:
         The session; ``with`` stops it.
@@ -56,6 +59,9 @@ def spark_session(settings: SparkSettings, app: str) -> SparkSession:
             where the master is.
     """
     builder = SparkSession.builder.appName(app)
+    if options:
+        given = SparkConf()
+        builder = builder.config(map={name: value for name, value in options.items() if not given.contains(name)})
     spark = builder.getOrCreate() if _under_spark_submit() else _start(builder, settings)
     _set_missing(spark, {**_SQL, _SHUFFLE: str(settings.partitions)})
     return spark

@@ -141,11 +141,11 @@ def wait_for(condition, processes):
         time.sleep(0.1)
 
 
-def submit(folder, master, packages, arguments, **variables):
-    """Start the job that prepares a snapshot, from a folder of its own; what it prints goes to ``job.log`` there."""
-    job = shutil.copy(ROOT / "jobs" / "prepare_snapshot.py", folder)
+def submit(folder, master, packages, arguments, *, job="prepare_snapshot.py", options=(), **variables):
+    """Start a job, from a folder of its own; what it prints goes to ``job.log`` there."""
+    copy = shutil.copy(ROOT / "jobs" / job, folder)
     command = [SPARK_HOME / "bin" / "spark-submit", "--master", master, "--py-files", packages]
-    command += ["--driver-memory", "900m", "--executor-memory", "900m", job, *arguments]
+    command += ["--driver-memory", "900m", "--executor-memory", "900m", *options, copy, *arguments]
     with (folder / "job.log").open("w", encoding="utf-8") as log:
         return subprocess.Popen(
             [str(word) for word in command],

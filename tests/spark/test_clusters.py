@@ -1,17 +1,22 @@
-"""On clusters: the tables of local mode, bit for bit, also when a machine fails."""
+"""On clusters: the tables of local mode, bit for bit, also when a machine fails; and processes that train."""
 
 import os
 import random
 import re
 import signal
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import mlflow
 import pytest
 
+import embtrain
 from cluster import FOR_EXECUTORS, FOR_THE_DRIVER, bare_python, spark_home, standalone_cluster, submit, zip_packages
+from corpora import two_topics
 from embtrain.config import FurtherTable
 from embtrain.manifest import Snapshot
 from embtrain.settings import load_settings
@@ -153,3 +158,53 @@ def test_local_cluster_gives_the_tables_of_local_mode(local, start, tmp_path):
     home = spark_home(tmp_path / "spark")
     wait(start(tmp_path, "local-cluster[2,1,1024]", SPARK_HOME=str(home)), tmp_path)
     assert files_of(tmp_path / "snapshot") == local
+
+
+@pytest.fixture
+def train(cluster, packages, tmp_path):
+    """Give a function that trains on two workers, and returns the code and what was printed."""
+    two_topics(tmp_path / "snapshot", rows_per_group=54)
+    (tmp_path / "toy.yaml").write_text(
+        "name: toy\nsnapshot: snapshot\nmodel: {dim: 16, window: 3}\ntrain: {epochs: 2}\n"
+    )
+
+    def train(*overrides):
+        arguments = ["--conf", "toy.yaml", *overrides, "--distributor", "--processes", 2]
+        pythons = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+        patience = ["--conf", "spark.scheduler.maxRegisteredResourcesWaitingTime=200s"]
+        job = {"job": "train_vectors.py", "options": patience, **pythons}
+        run = submit(tmp_path, cluster.master, packages, arguments, **job)
+        try:
+            run.wait(timeout=500)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+        return run.returncode, (tmp_path / "job.log").read_text(encoding="utf-8")
+
+    return train
+
+
+def test_two_workers_train_one_model_in_the_folder_of_the_job(train, tmp_path):
+    code, printed = train()
+    assert code == 0, printed
+    assert printed.splitlines()[-1] == "models:/toy/1"
+    assert not list(tmp_path.glob(".version-*"))
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    assert len(embtrain.load("models:/toy@champion")) == 24
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("snapshot=one_group", "2 processes cannot share 1 row groups; start at most one process per row group"),
+        ("train.device=cuda", "train.device is cuda, but Spark gives its tasks no GPU; start spark-submit with"),
+    ],
+)
+def test_what_processes_cannot_train_is_the_jobs_only_sentence(train, tmp_path, override, sentence):
+    two_topics(tmp_path / "one_group", rows_per_group=1000)
+    code, printed = train(override)
+    assert code == 2, printed
+    (said,) = [line for line in printed.splitlines() if line.startswith("train_vectors.py: ")]
+    assert said.startswith(f"train_vectors.py: {sentence}")
+    assert "Traceback" not in printed
+    assert "\tat org.apache.spark" not in printed
