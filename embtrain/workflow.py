@@ -77,6 +77,7 @@ def train(settings: Settings) -> str | None:
         checkpoint = _checkpoint(settings, snapshot, group)
         with checkpoint.held() if group.is_first else nullcontext():
             corpus = Corpus.open(settings, snapshot, len(vocabulary), group)
+            corpus.source.check(group.world_size)
             threads = _threads(settings, group)
             model = build_model(
                 settings.model,

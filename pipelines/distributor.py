@@ -37,10 +37,15 @@ def options_for_training() -> dict[str, str]:
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         SparkContext._ensure_initialized()  # noqa: SLF001 - or spark-submit's options are not seen
         packages = (SparkConf().get("spark.submit.pyFiles") or "").split(",")
-        names = [PurePosixPath(package).name for package in packages if package]
-        if names:
-            options["spark.executorEnv.PYTHONPATH"] = os.pathsep.join(names)
+        if paths := [_path_in_task(package) for package in packages if package]:
+            options["spark.executorEnv.PYTHONPATH"] = os.pathsep.join(paths)
     return options
+
+
+def _path_in_task(package: str) -> str:
+    """Return where a task finds what ``--py-files`` names: in its folder, or where it was before (``local:///…``)."""
+    path = package.removeprefix("local://")
+    return PurePosixPath(package).name if path == package else path
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from corpora import two_topics, with_characters
 TRAIN = [sys.executable, "-m", "embtrain", "train", "--conf", "toy.yaml"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TWO_PROCESSES = [*TORCHRUN, "-m", "embtrain", "train", "--conf", "toy.yaml"]
+REFUSED = "exitcode  : 2 "
+"""As torchrun tells of each process what code it ended with."""
 RUN_FILE = """
 name: toy
 snapshot: snapshot
@@ -139,6 +141,8 @@ def test_more_processes_than_row_groups_end_the_run(folder):
     done = start(TWO_PROCESSES, "snapshot=one_group")
     assert done.returncode != 0
     assert "2 processes cannot share 1 row groups" in done.stderr
+    assert not (folder / "mlflow.db").exists(), "it is seen before the run begins"
+    assert REFUSED in done.stderr
 
 
 @pytest.mark.usefixtures("folder")
@@ -148,6 +152,7 @@ def test_processes_that_were_given_different_settings_end_the_run():
     done = start([*TORCHRUN, "--no-python", "bash", "-c", command])
     assert done.returncode != 0
     assert "the configuration of rank 1 differs from that of rank 0" in done.stderr
+    assert REFUSED in done.stderr
 
 
 def test_processes_that_see_different_snapshots_end_the_run(folder):
@@ -158,6 +163,7 @@ def test_processes_that_see_different_snapshots_end_the_run(folder):
     )
     assert done.returncode != 0
     assert "embtrain: the snapshot of rank 1 differs from that of rank 0" in done.stderr
+    assert REFUSED in done.stderr
 
 
 @pytest.mark.usefixtures("folder")
