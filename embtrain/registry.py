@@ -19,6 +19,7 @@ from importlib.metadata import version as installed_version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import mlflow
 import numpy as np
@@ -248,7 +249,8 @@ def _servable_contextual(contextual: ContextualVectors) -> Servable:
 
 def _log(servable: Servable, run_id: str) -> ModelInfo:
     """Log it as the run's model."""
-    with tempfile.TemporaryDirectory() as temporary:
+    imported = Path(embtrain.__file__).parent
+    with tempfile.TemporaryDirectory() as temporary, _on_disk(imported) as package:
         folder = Path(temporary) / servable.artifact
         servable.save(folder)
         logged: ModelInfo = Model.log(
@@ -256,15 +258,26 @@ def _log(servable: Servable, run_id: str) -> ModelInfo:
             mlflow.pyfunc,
             name=servable.logged_as,
             run_id=run_id,
-            python_model=servable.code,
+            python_model=str(package / Path(servable.code).relative_to(imported)),
             artifacts={servable.artifact: str(folder)},
             # So that it loads where embtrain is not installed.
-            code_paths=[str(Path(embtrain.__file__).parent)],
+            code_paths=[str(package)],
             pip_requirements=[_requirement(package) for package in servable.requirements],
             signature=servable.signature,
             input_example=servable.question,
         )
         return logged
+
+
+@contextmanager
+def _on_disk(package: Path) -> Iterator[Path]:
+    """Give a package's folder; one that was imported from a zip, as on a cluster, is unpacked while the block runs."""
+    if package.is_dir():
+        yield package
+        return
+    with tempfile.TemporaryDirectory() as unpacked, ZipFile(package.parent) as archive:
+        archive.extractall(unpacked, [name for name in archive.namelist() if name.startswith(f"{package.name}/")])
+        yield Path(unpacked) / package.name
 
 
 def _requirement(package: str) -> str:

@@ -56,7 +56,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def distribute(options: argparse.Namespace) -> None:
-    """Start this job in processes on Spark's workers, all in a folder of the name of this one's."""
+    """Start this job in processes on Spark's workers, all in this one's working folder."""
     settings = load_settings(options.conf, options.overrides)
     from pipelines.distributor import options_for_training, place, run_module  # noqa: PLC0415 - loads Spark
     from pipelines.session import spark_session  # noqa: PLC0415 - likewise
@@ -65,7 +65,7 @@ def distribute(options: argparse.Namespace) -> None:
         # Each failed task would be told with its stack in Java.
         spark.sparkContext.setLogLevel("ERROR")
         placement = place(spark, options.processes, needs_gpu=settings.train.device == "cuda")
-        # What processes print may be lost on its last way. Where the folder is not one for all, nor is this file.
+        # What processes print may be lost on its last way, and so may the code that they end with.
         result = Path.cwd() / f".version-{uuid4().hex}"
         arguments = ["--conf", options.conf, "--folder", str(Path.cwd()), "--result", str(result), *options.overrides]
         if uri := os.environ.get("MLFLOW_TRACKING_URI"):
@@ -73,11 +73,13 @@ def distribute(options: argparse.Namespace) -> None:
         if placement.threads and settings.train.threads is None:
             arguments.append(f"train.threads={placement.threads}")
         run_module("jobs.train_vectors", arguments, job=JOB, processes=options.processes, placement=placement)
-    try:
-        print(result.read_text("utf-8"))
-        result.unlink()
-    except FileNotFoundError:
-        print(f"models:/{settings.track.register_as or settings.name}@{settings.track.alias}")
+    if not result.exists():
+        raise SetupError(
+            f"the processes have ended and left no version in {result.parent}; what they said stands above, if it is "
+            "nothing, start the job in a folder that all machines share"
+        )
+    print(result.read_text("utf-8"))
+    result.unlink()
 
 
 def _enter(folder: str) -> None:
@@ -86,7 +88,7 @@ def _enter(folder: str) -> None:
     except OSError as error:
         raise SetupError(
             f"{socket.gethostname()} cannot enter {folder}, where the job was started ({error.strerror}); start it in "
-            "a folder that all machines have under the same path"
+            "a folder that all machines share under the same path"
         ) from None
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from zipfile import ZipFile
 
 import mlflow
 import numpy as np
@@ -370,3 +371,13 @@ def test_an_unknown_word_over_http_is_a_bad_request_with_the_closest_spelling(en
     status, answer = post(endpoint, {"inputs": {"word": ["kng"]}})
     assert status == 400
     assert "did you mean 'king'?" in answer["message"]
+
+
+def test_a_package_that_was_imported_from_a_zip_is_unpacked_to_be_logged(tmp_path):
+    with ZipFile(tmp_path / "embtrain.zip", "w") as archive:
+        for name in ("embtrain/__init__.py", "embtrain/text/rules.py", "jobs/ending.py"):
+            archive.writestr(name, "x = 1\n")
+    with registry._on_disk(tmp_path / "embtrain.zip" / "embtrain") as package:
+        files = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+        assert files == {"__init__.py", "text/rules.py"}
+    assert not package.exists()

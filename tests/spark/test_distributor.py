@@ -45,7 +45,7 @@ def test_processes_and_distributor_need_each_other(options, capsys):
 
 def test_a_machine_without_the_folder_of_the_job_says_so(tmp_path, capsys):
     assert train_vectors.main(["--conf", "toy.yaml", "--folder", str(tmp_path / "absent")]) == 2
-    assert "start it in a folder that all machines have under the same path" in capsys.readouterr().err
+    assert "start it in a folder that all machines share under the same path" in capsys.readouterr().err
 
 
 def test_without_the_distributor_the_job_trains_in_its_own_process(tmp_path):
