@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -61,7 +62,7 @@ class Checkpoint:
     folder: Path
     belongs_to: dict[str, Any]
 
-    def save(self, position: Position, state: dict[str, npt.NDArray[np.float32]], notes: dict[str, Any]) -> None:
+    def save(self, position: Position, state: Mapping[str, npt.NDArray[np.float32]], notes: dict[str, Any]) -> None:
         """Write the arrays, then the record that names them, then delete those of the checkpoint before.
 
         Raises:
@@ -72,7 +73,7 @@ class Checkpoint:
         record = {"position": asdict(position), "state": name, "belongs_to": self.belongs_to, "notes": notes}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(state, self.folder / name)
+            self._write_arrays(state, self.folder / name)
             unfinished = self.folder / f"{RECORD}.unfinished"
             unfinished.write_text(json.dumps(record, indent=1), "utf-8")
             unfinished.replace(self.folder / RECORD)
@@ -131,10 +132,14 @@ class Checkpoint:
                 found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
                 if not _fit(found, shapes):
                     raise CheckpointError(f"{path} holds arrays of shapes {found}, expected {dict(shapes)}; {advice}")
-                state = {name: file.get_tensor(name) for name in shapes}
+                state = self._read_arrays(file, shapes)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"cannot read {path}: {error}; {advice}") from None
         return Saved(Position(**record["position"]), state, record["notes"])
+
+    def is_due(self, last: float, interval: float) -> bool:
+        """Tell whether ``interval`` seconds have passed since ``last``, a time of the monotonic clock."""
+        return time.monotonic() - last >= interval
 
     def remove(self) -> None:
         """Delete what was saved: the run is finished."""
@@ -142,6 +147,14 @@ class Checkpoint:
         if record:
             (self.folder / RECORD).unlink()
             (self.folder / record["state"]).unlink(missing_ok=True)
+
+    def _write_arrays(self, state: Mapping[str, npt.NDArray[np.float32]], path: Path) -> None:
+        save_file(dict(state), path)
+
+    def _read_arrays(
+        self, file: Any, shapes: Mapping[str, tuple[int | None, ...]]
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        return {name: file.get_tensor(name) for name in shapes}
 
     def _clear(self) -> None:
         """Remove the folder if nothing is left in it but the lock: it may be the user's."""

@@ -158,6 +158,10 @@ class TrainSettings(Section):
     """`auto`: a GPU if torch finds one, and what is trained can use it: ELMo, `model.objective: softmax`, `embtrain
     classify`, and with triton installed GloVe, FastText, and skip-gram and CBOW with negative sampling; else the CPU.
     The log says which."""
+    parallel: Literal["data", "columns"] = "data"
+    """What several processes share out. `data`: the text; each holds all vectors, or, for ELMo, all weights. `columns`:
+    the numbers of every vector, for vectors that do not fit one machine; for `sgns` and `cbow` with negative sampling,
+    on CPUs. Then no number of processes or threads changes the result."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
@@ -249,6 +253,19 @@ class Settings(Section):
             raise ValueError(
                 f"train.final_learning_rate ({self.train.final_learning_rate:g}) must not be above "
                 f"model.learning_rate ({self.model.learning_rate:g})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_can_be_split(self) -> Settings:
+        if self.train.parallel == "data":
+            return self
+        if not isinstance(self.model, SgnsSettings | CbowSettings):
+            raise ValueError(f"train.parallel: columns is for model.type sgns and cbow, found {self.model.type}")
+        if self.model.objective != "negative_sampling":
+            raise ValueError(
+                "train.parallel: columns is for model.objective negative_sampling, whose scores are few enough to add "
+                f"up over processes, found {self.model.objective}"
             )
         return self
 

@@ -84,7 +84,7 @@ class Training(Generic[BlockT]):
             order = self.source.order(epoch=epoch, seed=self.settings.seed)
             for after_round in self._rounds(order, position):
                 position = after_round
-                if time.monotonic() - saved >= self.settings.checkpoint_seconds:
+                if self.checkpoint.is_due(saved, self.settings.checkpoint_seconds):
                     self._save(position)
                     saved = time.monotonic()
             of_epoch = Tally(self.source.size, position.pairs, position.loss)

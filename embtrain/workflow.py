@@ -18,6 +18,8 @@ import numpy as np
 
 from embtrain import tracking
 from embtrain.checkpoint import Checkpoint, Position
+from embtrain.column_checkpoint import ColumnCheckpoint
+from embtrain.columns import Columns
 from embtrain.config import (
     ElmoSettings,
     EvaluateSettings,
@@ -74,7 +76,9 @@ def train(settings: Settings) -> str | None:
         _check_evaluation_files(settings.evaluate)
         if isinstance(settings.model, FactorisedModel):
             return _factorise(settings, snapshot, vocabulary, group)
-        checkpoint = _checkpoint(settings, snapshot, group)
+        columns = _columns(settings, group)
+        reading = Group() if columns else group  # who has columns goes through all of the text
+        checkpoint = _checkpoint(settings, snapshot, group, columns)
         with checkpoint.held() if group.is_first else nullcontext():
             corpus = Corpus.open(settings, snapshot, len(vocabulary), group)
             corpus.source.check(group.world_size)
@@ -88,13 +92,16 @@ def train(settings: Settings) -> str | None:
                 subwords=corpus.subwords,
                 characters=corpus.characters,
                 group=group,
+                columns=columns,
             )
-            start, notes = _resume(model, checkpoint, group)
+            start, notes = _resume(model, checkpoint, reading)
             with _run(settings, snapshot, group, notes) as run:
-                losses = _train(settings, corpus, model, group=group, checkpoint=checkpoint, start=start, run=run)
-                if run is None:
+                losses = _train(settings, corpus, model, group=reading, checkpoint=checkpoint, start=start, run=run)
+                # Columns are gathered from all processes.
+                vectors = _vectors(model, vocabulary, settings) if run or columns else None
+                if run is None or vectors is None:
                     return None
-                version = _register(settings, snapshot, _vectors(model, vocabulary, settings), run, losses)
+                version = _register(settings, snapshot, vectors, run, losses)
             checkpoint.remove()
         return version
 
@@ -119,6 +126,14 @@ def _factorise(settings: Settings, snapshot: Snapshot, vocabulary: Vocabulary, g
             run.log_table(factors.documents, "documents.parquet")
         vectors = Vectors(vocabulary.tokens, factors.words, vocabulary.counts)
         return _register(settings, snapshot, vectors, run, {})
+
+
+def _columns(settings: Settings, group: Group) -> Columns | None:
+    """Return the columns of this process, or None where each process holds whole vectors."""
+    if settings.train.parallel == "data":
+        return None
+    assert not isinstance(settings.model, ElmoSettings)
+    return Columns.of(settings.model.dim, group)
 
 
 def _lease(settings: Settings, group: Group) -> AbstractContextManager[None]:
@@ -173,7 +188,7 @@ def _threads(settings: Settings, group: Group) -> int:
     return settings.train.threads or max(1, available // group.local_world_size)
 
 
-def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group) -> Checkpoint:
+def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group, columns: Columns | None) -> Checkpoint:
     """Return the run's checkpoint, which belongs to this vocabulary, snapshot, model and schedule.
 
     GloVe's belongs to a number of strata too: by it cells are dealt out.
@@ -187,6 +202,8 @@ def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group) -> Checkpo
     }
     if isinstance(settings.model, GloveSettings):
         belongs_to["number of strata"] = num_strata(group.world_size)
+    if columns:
+        return ColumnCheckpoint(Path(settings.checkpoint_location), belongs_to, columns)
     return Checkpoint(Path(settings.checkpoint_location), belongs_to)
 
 
@@ -229,7 +246,7 @@ def _train(
     per_round = source.size // max(1, len(source.order(epoch=0, seed=0)))
     if start.items:
         logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.items / total)
-    with training_bar(total=total, done=start.items, unit=source.unit, shown=group.is_first) as advance:
+    with training_bar(total=total, done=start.items, unit=source.unit, shown=run is not None) as advance:
         Training(
             model=model,
             source=source,

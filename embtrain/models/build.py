@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embtrain.columns import Columns
 from embtrain.config import (
     CbowSettings,
     ElmoSettings,
@@ -28,7 +29,7 @@ GPU_MAX_WINDOW = 120
 """With wider windows the scores of a tile alone would fill a GPU's registers."""
 
 
-def build_model(
+def build_model(  # noqa: PLR0911 - a kind of model each
     settings: TrainedModel,
     vocabulary: Vocabulary,
     *,
@@ -38,6 +39,7 @@ def build_model(
     subwords: SubwordTable | None = None,
     characters: npt.NDArray[np.int32] | None = None,
     group: Group | None = None,
+    columns: Columns | None = None,
 ) -> Model[Any]:
     """Return the model at the start of its training.
 
@@ -50,6 +52,7 @@ def build_model(
         subwords: for FastText, which needs them.
         characters: for ELMo, likewise.
         group: the processes that train together, for ELMo, which adds up their gradients. None: this one alone.
+        columns: those of this process, of `train.parallel` columns. None: it holds whole vectors.
 
     Raises:
         ConfigError: if the device, or the size of the vocabulary, is not for this model.
@@ -57,6 +60,9 @@ def build_model(
         ModuleNotFoundError: if the package that its kernels need is not installed.
         SetupError: if there is no such device.
     """
+    if columns is not None:
+        choose_device(device, "train.parallel columns")
+        return _build_columns(settings, vocabulary, columns, threads=threads, seed=seed)
     if isinstance(settings, ElmoSettings):
         from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - loads torch
 
@@ -82,6 +88,16 @@ def build_model(
     from embtrain.models.word2vec import Word2Vec  # noqa: PLC0415 - loads numba
 
     return Word2Vec(settings, vocabulary, threads=threads, seed=seed)
+
+
+def _build_columns(
+    settings: TrainedModel, vocabulary: Vocabulary, columns: Columns, *, threads: int, seed: int
+) -> Model[Any]:
+    """Return a model of which this process holds some columns."""
+    from embtrain.models.columns import ColumnWord2Vec  # noqa: PLC0415 - loads numba
+
+    assert isinstance(settings, SgnsSettings | CbowSettings)
+    return ColumnWord2Vec(settings, vocabulary, columns, threads=threads, seed=seed)
 
 
 def _build_on_gpu(

@@ -117,12 +117,13 @@ class Hogwild:
         return free
 
 
-def starting_rows(size: int, dim: int, seed: int) -> npt.NDArray[np.float32]:
-    """Return input rows uniform in (-1, 1) / dim, as in gensim 4. Shape ``(size, S)``."""
-    rows = aligned_rows(size, dim)
+def starting_rows(size: int, dim: int, seed: int, columns: slice = slice(None)) -> npt.NDArray[np.float32]:
+    """Return input rows uniform in (-1, 1) / dim, as in gensim 4, or some of their columns. Shape ``(size, S)``."""
+    num_columns = len(range(dim)[columns])
+    rows = aligned_rows(size, num_columns)
     random = np.random.default_rng(seed)
-    for row in rows:  # row by row: no second copy of the matrix
-        row[:dim] = (random.random(dim, np.float32) * 2 - 1) / dim
+    for row in rows:  # row by row: no second copy of the matrix, nor columns that are not asked for
+        row[:num_columns] = (random.random(dim, np.float32)[columns] * 2 - 1) / dim
     return rows
 
 

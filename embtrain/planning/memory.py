@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 from embtrain.config import (
+    CbowSettings,
     ElmoSettings,
     FactorisedModel,
     FastTextSettings,
@@ -18,6 +19,7 @@ from embtrain.config import (
     LsaSettings,
     PpmiSvdSettings,
     Settings,
+    SgnsSettings,
     TrainedModel,
 )
 from embtrain.data.tiles import BAND_CELLS, MAX_TILES, PIECE_CELLS, SIDE_BITS
@@ -116,8 +118,9 @@ def estimate_memory(settings: Settings, sizes: Sizes, *, processes: int = 1, dev
     }
     if isinstance(model, FactorisedModel):
         return _of_factorisation(settings, sizes, everywhere)
-    trained = _trained(model, sizes, processes)
-    beside = _beside(model, sizes, processes)
+    by_columns = settings.train.parallel == "columns"
+    trained = _trained(_as_held(settings, processes), sizes, processes)
+    beside = _beside(model, sizes, 1 if by_columns else processes)  # who holds columns merges no copies
     held = everywhere | beside
     # What a GPU trains is copied to the host for checkpoints, and at the end.
     on_host = held | (trained if device == "cpu" else {"a copy of what the GPU trains": sum(trained.values())})
@@ -127,6 +130,16 @@ def estimate_memory(settings: Settings, sizes: Sizes, *, processes: int = 1, dev
         registering=on_host | _registered(model, sizes),
         device={} if device == "cpu" else trained | _on_device(model, sizes),
     )
+
+
+def _as_held(settings: Settings, processes: int) -> TrainedModel:
+    """Return a model with the rows that one process holds: of `train.parallel` columns, shorter ones."""
+    model = settings.model
+    assert not isinstance(model, FactorisedModel)
+    if settings.train.parallel == "data":
+        return model
+    assert isinstance(model, SgnsSettings | CbowSettings)
+    return model.model_copy(update={"dim": -(-model.dim // processes)})
 
 
 def _trained(model: TrainedModel, sizes: Sizes, processes: int) -> Items:

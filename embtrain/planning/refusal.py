@@ -40,7 +40,7 @@ def require_room(settings: Settings, snapshot: Snapshot, *, processes: int, loca
 def may_use_gpu(settings: Settings) -> bool:
     """Tell whether a run trains on a GPU where there is one."""
     model = settings.model
-    if settings.train.device == "cpu" or isinstance(model, FactorisedModel):
+    if settings.train.device == "cpu" or settings.train.parallel == "columns" or isinstance(model, FactorisedModel):
         return False
     if isinstance(model, ElmoSettings) or getattr(model, "objective", None) == "softmax":
         return True
@@ -74,4 +74,6 @@ def advice(settings: Settings) -> str:
         return "lower model.batch_size, model.cell_dim or vocabulary.max_size"
     if isinstance(settings.model, FactorisedModel):
         return "raise vocabulary.min_count, or lower vocabulary.max_size or model.dim"
+    if settings.train.parallel == "columns":
+        return "start processes on more machines, lower model.dim or vocabulary.max_size, or raise vocabulary.min_count"
     return "lower model.dim or vocabulary.max_size, or raise vocabulary.min_count"

@@ -82,6 +82,17 @@ def test_two_processes_train_one_model(folder):
     assert_topics_are_apart(embtrain.load("models:/toy@champion"))
 
 
+def test_two_processes_that_hold_columns_each_go_through_the_whole_text(folder):
+    done = start(TWO_PROCESSES, "train.parallel=columns", "train.epochs=3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "models:/toy/1"
+    client, run = only_run(folder)
+    # Eight row groups, each a round of its own.
+    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 3 * 8
+    assert embtrain.load("models:/toy@champion").vector_size == 16
+    assert not (folder / "checkpoints" / "toy").exists()
+
+
 def test_a_killed_run_goes_on_in_the_same_mlflow_run_and_ends_as_if_it_never_stopped(folder):
     long = ["train.epochs=25", "train.checkpoint_seconds=0.01"]
     assert start(TRAIN, "name=uninterrupted", "track.experiment=other", *long).returncode == 0

@@ -138,6 +138,13 @@ def test_several_processes_keep_copies_for_merging():
     assert two.training["copies for merging"] >= 2 * 10**6 * 112 * 4
 
 
+def test_processes_that_hold_columns_hold_their_part_of_the_rows_and_no_copies():
+    run = settings(model={"dim": 320}, train={"parallel": "columns"})
+    whole, part = (estimate_memory(run, MILLION, processes=processes).training for processes in (1, 4))
+    assert part["input rows"] == whole["input rows"] / 4 == 4 * 80 * 10**6
+    assert "copies for merging" not in part
+
+
 def test_what_a_gpu_trains_is_in_its_memory():
     memory = estimate_memory(settings(), MILLION, device="cuda")
     assert memory.on_device > 2 * 10**6 * 112 * 4

@@ -1,0 +1,89 @@
+"""Which columns of every vector a process holds, where ``train.parallel`` is ``columns``.
+
+Shapes: V rows, D columns of all processes together, C of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from embtrain.distributed import FLOATS_PER_MESSAGE, Group
+from embtrain.errors import SetupError
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of one process, as part of all. No process needs memory for a whole matrix."""
+
+    first: int
+    last: int
+    """One past its last column."""
+    dim: int
+    """D."""
+    group: Group
+
+    @classmethod
+    def of(cls, dim: int, group: Group) -> Columns:
+        """Share ``dim`` columns out among the processes, as evenly as can be.
+
+        Raises:
+            SetupError: if there are more processes than columns.
+        """
+        if group.world_size > dim:
+            raise SetupError(
+                f"{group.world_size} processes cannot share the {dim} columns of model.dim; "
+                "start at most one process per column"
+            )
+        first, last = (dim * rank // group.world_size for rank in (group.rank, group.rank + 1))
+        return cls(first, last, dim, group)
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def own(self, rows: Matrix) -> Matrix:
+        """Return this process's columns of rows that have all of them. A view, shape ``(R, C)``."""
+        return rows[:, self.first : self.last]
+
+    def gathered(self, own: Matrix, width: int) -> Iterator[Matrix]:
+        """Yield a matrix with the columns of all processes, some rows at a time; all must go through it together.
+
+        Args:
+            own: this process's columns. Shape ``(V, C)``.
+            width: of what is yielded, at least D: the columns past D are 0.
+        """
+        for some in _row_slices(len(own), width):
+            rows = np.zeros((some.stop - some.start, width), np.float32)
+            self.own(rows)[:] = own[some]
+            yield self.group.sum(rows)
+
+    def spread(self, num_rows: int, width: int, read: Callable[[slice], Matrix]) -> Matrix:
+        """Return this process's columns of a matrix that the first process reads; all must call it together.
+
+        Args:
+            num_rows: V.
+            width: of the matrix, at least D.
+            read: returns some of its rows; called in the first process alone.
+
+        Returns:
+            Shape ``(V, C)``.
+        """
+        own = np.empty((num_rows, len(self)), np.float32)
+        for some in _row_slices(num_rows, width):
+            rows = np.empty((some.stop - some.start, width), np.float32)
+            if self.group.is_first:
+                rows[:] = read(some)
+            own[some] = self.own(self.group.from_first(rows))
+        return own
+
+
+def _row_slices(num_rows: int, width: int) -> Iterator[slice]:
+    """Cut rows into pieces that fit a message."""
+    at_a_time = max(1, FLOATS_PER_MESSAGE // width)
+    for first in range(0, num_rows, at_a_time):
+        yield slice(first, min(first + at_a_time, num_rows))

@@ -1,0 +1,136 @@
+"""The slow twin of training by columns: products laid out pair by pair, scored together, then followed one by one."""
+
+import itertools
+import math
+from collections import Counter
+
+import numpy as np
+
+from reference import Random
+
+
+def windows_of(ids, offsets, keep_threshold, alias, window, dynamic_window, seed, negatives_of):
+    """Yield (ids kept, context positions of each position, negatives) of every sequence with two tokens or more."""
+    random = Random(seed)
+    for first, last in itertools.pairwise(offsets):
+        kept = [int(i) for i in ids[first:last] if random.next() >> 32 <= keep_threshold[i]]
+        if len(kept) < 2:
+            continue
+        drawn = [random.negative(alias) for _ in range(negatives_of(len(kept)))]
+        near = []
+        for position in range(len(kept)):
+            width = random.below(window) + 1 if dynamic_window else window
+            around = range(max(0, position - width), min(len(kept), position + width + 1))
+            near.append([i for i in around if i != position])
+        yield kept, near, drawn
+
+
+def skipgram_groups(sequences, num_negatives, tile):
+    """Yield tiles: lists of (common id, [(partner id, label), …]), the windows of a tile sharing their negatives."""
+    for kept, near, drawn in sequences:
+        for first in range(0, len(kept), tile):
+            positions = range(len(kept))[first : first + tile]
+            groups = [(kept[p], [(kept[i], 1) for i in near[p]]) for p in positions]
+            touched = sorted({i for p in positions for i in [p, *near[p]]})
+            for negative in drawn[first // tile * num_negatives :][:num_negatives]:
+                serves = Counter(i for p in positions if kept[p] != negative for i in near[p])
+                groups.append((negative, [(kept[i], -serves[i]) for i in touched]))
+            yield len(positions), groups
+
+
+def cbow_groups(sequences, num_negatives):
+    """Yield windows: ([context id, …], [(target id, label), …]), half of the negatives being those before."""
+    fresh = (num_negatives + 1) // 2
+    for kept, near, drawn in sequences:
+        for position, center in enumerate(kept):
+            negatives = drawn[position * fresh :][:num_negatives]
+            noise = [(negative, -1) for negative in negatives if negative != center]
+            yield 1, [([kept[i] for i in near[position]], [(center, 1), *noise])]
+
+
+def in_batches(tiles, batch_windows):
+    """Collect the groups of tiles until they have so many windows."""
+    batch, windows = [], 0
+    for count, groups in tiles:
+        batch += groups
+        windows += count
+        if windows >= batch_windows:
+            yield batch
+            batch, windows = [], 0
+    if batch:
+        yield batch
+
+
+def error_of(score, label, rate):
+    """Return the gradient and the loss of a product."""
+    sign = 1 if label > 0 else -1
+    share = 1 / (1 + math.exp(sign * score))
+    return rate * label * share, abs(label) * -math.log(1 - share)
+
+
+def share(weight, rate, most_rate):
+    """Return which part of its steps a row takes that has so many products in its batch."""
+    return most_rate / max(most_rate, rate * weight)
+
+
+def in_fours(products):
+    """Cut products into fours, then twos, then one."""
+    rest = list(products)
+    while rest:
+        size = 4 if len(rest) >= 4 else 2 if len(rest) >= 2 else 1
+        yield rest[:size]
+        rest = rest[size:]
+
+
+def pull(common, step, own_share, rows, shares, products):
+    """Move rows along a common one, and ``step`` along them; ``common`` is taken anew for four, two or one of them."""
+    for several in in_fours(products):
+        row = common.copy()
+        for i, gradient in several:
+            old = rows[i].copy()
+            step += own_share * gradient * old
+            rows[i] = old + shares[i] * gradient * row
+
+
+def train_skipgram(input_rows, output_rows, batches, rate, most_rate):
+    """Return the loss: all scores of a batch, then its steps one after the other."""
+    loss = 0.0
+    for batch in batches:
+        scored, of_input, of_output = [], Counter(), Counter()
+        for common, partners in batch:
+            scores = [float(output_rows[common] @ input_rows[i]) for i, _ in partners]
+            errors = [error_of(score, label, rate) for score, (_, label) in zip(scores, partners, strict=True)]
+            scored.append([(i, gradient) for (i, _), (gradient, _) in zip(partners, errors, strict=True)])
+            loss += sum(cost for _, cost in errors)
+            for i, label in partners:
+                of_input[i] += abs(label)
+                of_output[common] += abs(label)
+        shares = {i: share(weight, rate, most_rate) for i, weight in of_input.items()}
+        for (common, _), products in zip(batch, scored, strict=True):
+            row = output_rows[common]
+            pull(row, row, share(of_output[common], rate, most_rate), input_rows, shares, products)
+    return loss
+
+
+def train_cbow(input_rows, output_rows, batches, rate, most_rate, *, divide_gradient):
+    """Return the loss; a window's mean is of the rows as they are when its turn comes."""
+    loss = 0.0
+    for batch in batches:
+        scored, of_input, of_output = [], Counter(), Counter()
+        for contexts, targets in batch:
+            mean = np.mean([input_rows[i] for i in contexts], axis=0)
+            errors = [error_of(float(mean @ output_rows[i]), label, rate) for i, label in targets]
+            scored.append([(i, gradient) for (i, _), (gradient, _) in zip(targets, errors, strict=True)])
+            loss += sum(cost for _, cost in errors)
+            of_output.update(i for i, _ in targets)
+            for i in contexts:
+                of_input[i] += len(targets)
+        shares = {i: share(weight, rate, most_rate) for i, weight in of_output.items()}
+        for (contexts, _), products in zip(batch, scored, strict=True):
+            mean = np.mean([input_rows[i] for i in contexts], axis=0)
+            step = np.zeros_like(mean)
+            pull(mean, step, 1.0, output_rows, shares, products)
+            part = 1 / len(contexts) if divide_gradient else 1.0
+            for i in contexts:
+                input_rows[i] += part * share(of_input[i], rate * part, most_rate) * step
+    return loss

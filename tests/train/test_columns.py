@@ -1,0 +1,175 @@
+"""Vectors split among processes by column: what one process makes, in whatever number; and what is refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from safetensors.numpy import load_file
+
+from column_processes import DIM, MODELS, prepared, train
+from corpora import two_topics
+from embtrain.checkpoint import Checkpoint, Position
+from embtrain.columns import Columns
+from embtrain.config import Settings
+from embtrain.data.vocabulary import Vocabulary
+from embtrain.distributed import Group
+from embtrain.errors import ConfigError, SetupError
+from embtrain.models.build import build_model
+from embtrain.models.columns import batch_windows
+from embtrain.vectors import Vectors
+
+WORKER = Path(__file__).parents[1] / "column_processes.py"
+
+
+class PowerCutError(Exception):
+    """The power goes out."""
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    return two_topics(tmp_path_factory.mktemp("corpus") / "snapshot", sentences=120, rows_per_group=20)
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def trained_by_several(request, snapshot, tmp_path_factory):
+    """Give the folder that processes of torchrun have left."""
+    folder = tmp_path_factory.mktemp(f"by-{request.param}")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(request.param)]
+    done = subprocess.run(
+        [*command, str(WORKER), snapshot.location.path, str(folder)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained_by_one(snapshot, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("by-one")
+    return {name: train(snapshot, folder, name=name) for name in MODELS}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_several_processes_make_the_vectors_of_one(trained_by_several, trained_by_one, name):
+    vectors, losses = trained_by_one[name]
+    found = np.load(trained_by_several / f"{name}.npz")
+    np.testing.assert_allclose(found["vectors"], vectors, atol=1e-5)
+    np.testing.assert_allclose(found["losses"], losses, rtol=1e-5)
+    assert np.abs(vectors).max() > 1.2 / DIM, "they are not where they began"
+
+
+def test_a_checkpoint_of_several_processes_goes_on_in_one_that_holds_whole_vectors(trained_by_several, snapshot):
+    vocabulary = Vocabulary.read(snapshot)
+    model = build_model(MODELS["sgns"], vocabulary, threads=1, seed=2)
+    belongs_to = {"model": MODELS["sgns"].model_dump()}
+    saved = Checkpoint(trained_by_several / "sgns", belongs_to).load({n: a.shape for n, a in model.state().items()})
+    model.load_state(saved.state)
+    np.testing.assert_array_equal(model.vectors(), np.load(trained_by_several / "sgns.npz")["vectors"])
+    assert saved.position.epoch == 2
+
+
+def test_a_checkpoint_of_several_processes_goes_on_by_columns(trained_by_several, snapshot):
+    training = prepared(snapshot, trained_by_several / "sgns")
+    saved = training.checkpoint.load({name: rows.shape for name, rows in training.model.state().items()})
+    training.model.load_state(saved.state)
+    np.testing.assert_array_equal(training.model.vectors(), np.load(trained_by_several / "sgns.npz")["vectors"])
+
+
+def test_a_checkpoint_is_the_file_that_whole_vectors_would_make(snapshot, tmp_path):
+    training = prepared(snapshot, tmp_path / "columns")
+    state = training.model.state()
+    training.checkpoint.save(Position(), state, {})
+    found = load_file(tmp_path / "columns" / "state-0.safetensors")
+    for name, rows in build_model(MODELS["sgns"], Vocabulary.read(snapshot), threads=1, seed=1).state().items():
+        np.testing.assert_array_equal(found[name], rows)
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_path, trained_by_one):
+    rounds = []
+
+    def die(report):
+        rounds.append(report)
+        if len(rounds) == 6:
+            raise PowerCutError
+
+    dying = prepared(snapshot, tmp_path / "c", observe=die, checkpoint_seconds=1e-9)
+    with pytest.raises(PowerCutError):
+        dying.run(Position())
+    resumed = prepared(snapshot, tmp_path / "c")
+    saved = resumed.checkpoint.load({name: rows.shape for name, rows in resumed.model.state().items()})
+    resumed.model.load_state(saved.state)
+    assert saved.position.pieces == 5
+    resumed.run(saved.position)
+    np.testing.assert_array_equal(resumed.model.vectors(), trained_by_one["sgns"][0])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_more_threads_make_the_vectors_of_one(snapshot, tmp_path, trained_by_one, name):
+    training = prepared(snapshot, tmp_path / "c", name=name, threads=8)
+    training.run(Position())
+    np.testing.assert_allclose(training.model.vectors(), trained_by_one[name][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_words_nearest_neighbour_is_of_its_own_topic(tmp_path, name):
+    snapshot = two_topics(tmp_path / "snapshot")
+    training = prepared(snapshot, tmp_path / "c", name=name, epochs=40)
+    training.run(Position())
+    vocabulary = Vocabulary.read(snapshot)
+    vectors = Vectors(vocabulary.tokens, training.model.vectors())
+    for word in vocabulary.tokens:
+        assert vectors.most_similar(word, topn=1)[0][0][0] == word[0]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, DIM])
+def test_starting_vectors_are_those_of_whole_vectors(snapshot, processes):
+    vocabulary, model = Vocabulary.read(snapshot), MODELS["sgns"]
+    whole = build_model(model, vocabulary, threads=1, seed=5).state()["input"][:, :DIM]
+    parts = [
+        build_model(model, vocabulary, threads=1, seed=5, columns=Columns.of(DIM, Group(rank, processes)))
+        for rank in range(processes)
+    ]
+    np.testing.assert_array_equal(np.hstack([part.state()["input"] for part in parts]), whole)
+
+
+def test_columns_are_shared_out_evenly_and_each_once():
+    shares = [Columns.of(10, Group(rank, 4)) for rank in range(4)]
+    assert [(share.first, share.last) for share in shares] == [(0, 2), (2, 5), (5, 7), (7, 10)]
+
+
+def test_more_processes_than_columns_are_refused():
+    with pytest.raises(SetupError, match=r"41 processes cannot share the 40 columns of model\.dim"):
+        Columns.of(40, Group(0, 41))
+
+
+def test_batches_grow_with_the_vocabulary_up_to_a_bound():
+    assert batch_windows(1) == batch_windows(100) == 16
+    assert batch_windows(10_000) < batch_windows(20_000)
+    assert batch_windows(10**6) == batch_windows(10**8)
+
+
+def test_a_training_that_diverges_says_so(snapshot, tmp_path):
+    training = prepared(snapshot, tmp_path / "c")
+    training.model.state()["input"][:] = np.nan
+    with pytest.raises(ConfigError, match="has diverged"):
+        training.run(Position())
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ({"type": "glove"}, "columns is for model.type sgns and cbow, found glove"),
+        ({"type": "fasttext"}, "found fasttext"),
+        ({"type": "elmo"}, "found elmo"),
+        ({"type": "ppmi_svd"}, "found ppmi_svd"),
+        ({"type": "cbow", "objective": "softmax"}, "found softmax"),
+        ({"type": "sgns", "objective": "hierarchical_softmax"}, "found hierarchical_softmax"),
+    ],
+)
+def test_other_models_are_refused(model, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        Settings(name="toy", model=model, train={"parallel": "columns"})
+    assert Settings(name="toy", model=model).train.parallel == "data"
