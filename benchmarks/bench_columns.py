@@ -126,7 +126,6 @@ def worker(output: Path, *, snapshot: str, name: str, parallel: str, threads: in
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
             group=Group(),
-            merge=lambda _: None,
             checkpoint=NoCheckpoint(Path(), {}),
             observe=lambda _: None,
             advance=lambda _: None,

@@ -186,7 +186,6 @@ def train_embtrain(snapshot: str, seed: int, quiet: bool) -> Entry:
         settings=settings.train,
         learning_rate=settings.model.learning_rate,
         group=Group(),
-        merge=model.merger(Group(), cells.size),
         checkpoint=Checkpoint(FOLDER / "checkpoint", {}),
         observe=observe,
         advance=lambda _: None,

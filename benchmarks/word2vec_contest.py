@@ -130,7 +130,7 @@ def timed_training(
     opened = Snapshot.open(snapshot)
     vocabulary = Vocabulary.read(opened)
     corpus = Corpus.open(settings, opened, len(vocabulary), Group())
-    _compile(settings, device)
+    compile_kernels(settings, device)
     with harness.peak_memory() as grown:
         trained = build_model(
             settings.model, vocabulary, threads=THREADS, seed=seed, device=device, subwords=corpus.subwords
@@ -142,7 +142,6 @@ def timed_training(
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
             group=Group(),
-            merge=lambda _: None,
             checkpoint=Checkpoint(harness.WORK / "checkpoint", {}),
             observe=observe,
             advance=lambda _: None,
@@ -188,7 +187,7 @@ def on_paths(model: dict[str, Any]) -> bool:
     return bool(model.get("objective") == "hierarchical_softmax")
 
 
-def _compile(settings: Any, device: str) -> None:
+def compile_kernels(settings: Any, device: str) -> None:
     """Let the kernels be compiled, or loaded, on two words."""
     from embtrain.data.sequences import Block
     from embtrain.data.subwords import SubwordTable

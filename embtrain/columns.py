@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.distributed import FLOATS_PER_MESSAGE, Group
+from embtrain.distributed import Group
 from embtrain.errors import SetupError
 
 Matrix = npt.NDArray[np.float32]
+
+FLOATS_PER_MESSAGE = 1 << 20
+"""Matrices go from process to process in pieces of 4 MB, so that no second copy of them is needed on the wire."""
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,9 @@ class TrainSettings(Section):
     """The learning rate falls linearly to this over all epochs. The default of `glove` is not to fall."""
     threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
+    merge_words: Count | None = None
+    """Words that each of several processes trains on between two merges with the others. None: 100,000 for each of its
+    threads. `glove` and `elmo`, whose processes do the same as one, need none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto`: a GPU if torch finds one, and what is trained can use it: ELMo, `model.objective: softmax`, `embtrain
     classify`, and with triton installed GloVe, FastText, and skip-gram and CBOW with negative sampling; else the CPU.
@@ -168,6 +171,10 @@ class TrainSettings(Section):
     """Folder for the state of an unfinished run. None: `checkpoints/NAME`."""
     checkpoint_seconds: Number = Field(300, gt=0)
     """Time between checkpoints. An interrupted run continues from the last one."""
+
+    def words_between_merges(self, threads: int) -> int:
+        """Return what `merge_words` says to a process of so many threads."""
+        return self.merge_words or 100_000 * threads
 
 
 class EvaluateSettings(Section):

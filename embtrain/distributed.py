@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType, ModuleType
@@ -21,12 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.errors import SetupError
-
-FLOATS_PER_MESSAGE = 1 << 20
-"""Merging goes through the matrices in pieces of 4 MB, so that it needs no second copy of them on the wire."""
-
-OCCURRENCES_TO_SETTLE = 100
-"""Occurrences of a word after which its rows have moved half of the way to where the present text pulls them."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,22 @@ class Group:
             with _others_alive():
                 self._collectives.all_reduce(_as_tensor(values))
         return values
+
+    def begin_sum(self, tensor: Any) -> Callable[[], None]:
+        """Begin to add a tensor or an array up over all processes, in place; return what waits until it is done.
+
+        Until then it must not be touched. Several may be under way, begun in the same order by every process.
+        """
+        if not self._collectives:
+            return lambda: None
+        with _others_alive():
+            work = self._collectives.all_reduce(_as_tensor(tensor), async_op=True)
+
+        def wait() -> None:
+            with _others_alive():
+                work.wait()
+
+        return wait
 
     def sum_tensors(self, tensors: Sequence[Any]) -> None:
         """Add tensors up over all processes, in place: all of them in one message."""
@@ -94,10 +104,11 @@ class Group:
             )
 
 
-def _as_tensor(values: npt.NDArray[Any]) -> Any:
+def _as_tensor(values: Any) -> Any:
+    """Return an array as a tensor of the same memory, and a tensor as it is."""
     import torch  # noqa: PLC0415 - a process that is alone needs no torch
 
-    return torch.from_numpy(values)
+    return torch.as_tensor(values)
 
 
 @contextmanager
@@ -159,54 +170,3 @@ def process_group() -> Iterator[Group]:
             yield Group(collectives.get_rank(), world_size, local, collectives)
     finally:
         collectives.destroy_process_group()
-
-
-class Replicas:
-    """Each process's copy of the arrays that it trains, brought together from time to time.
-
-    Between two merges every process trains its copy on other text. A merge adds the changes of all processes to
-    what they last agreed on. Rows of rare words change in one process or two, by little: their changes are
-    added up, which is what one process would have done. Rows of frequent words move in every process
-    most of the way to the same place: their changes are averaged. docs/decisions/0008 has the measurements.
-
-    Args:
-        group: the processes.
-        state: arrays of shape ``(V, S)``, float32, changed in place.
-        occurrences: of each row's word that a process expects between merges. Shape ``(V,)``.
-    """
-
-    def __init__(
-        self, group: Group, state: dict[str, npt.NDArray[np.float32]], occurrences: npt.NDArray[np.float64]
-    ) -> None:
-        self._group = group
-        self._settled = occurrences / (occurrences + OCCURRENCES_TO_SETTLE)
-        self._state = state
-        self._agreed = {name: array.copy() for name, array in state.items()}
-
-    def merge(self, contributors: int) -> None:
-        """Bring all copies together; every process must call this as often as the others.
-
-        Args:
-            contributors: processes that had text since the last merge; the others' copies are as agreed.
-        """
-        share = merge_share(self._settled, contributors)
-        for name, array in self._state.items():
-            rows = max(1, FLOATS_PER_MESSAGE // array.shape[1])
-            for first in range(0, len(array), rows):
-                piece = slice(first, first + rows)
-                agreed = self._agreed[name][piece]
-                change = self._group.sum(array[piece] - agreed)
-                change *= share[piece, None]
-                agreed += change
-                array[piece] = agreed
-
-
-def merge_share(settled: npt.NDArray[np.float64], contributors: int) -> npt.NDArray[np.float32]:
-    """Return the factor of each row's summed changes: 1 adds them up, 1 / contributors averages them.
-
-    Args:
-        settled: how far a row moves between merges of the way to where its text pulls it, 0 to 1. Shape ``(V,)``.
-        contributors: processes whose changes were summed.
-    """
-    share: npt.NDArray[np.float32] = (1 - settled * (1 - 1 / contributors)).astype(np.float32)
-    return share

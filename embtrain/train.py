@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import TrainSettings
-from embtrain.data.source import Piece, Source
+from embtrain.data.source import Divisible, Piece, Source
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError
-from embtrain.models.protocol import Merger, Model, Tally
+from embtrain.models.protocol import Merger, Model, Tally, alone
 
 BlockT = TypeVar("BlockT")
 
@@ -43,6 +44,20 @@ class Report:
 Observer = Callable[[Report], None]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A round that has been trained on; the sums over all processes may still be under way."""
+
+    position: Position
+    """After it, but for its pairs and its loss."""
+    seconds: float
+    """That this process took."""
+    totals: npt.NDArray[np.float64]
+    """Items, pairs and loss, and whether the first process wants to save a checkpoint. Shape ``(4,)``."""
+    wait: Callable[[], None]
+    """Returns when the totals are there."""
+
+
 @dataclass
 class Training(Generic[BlockT]):
     """One run of the loop.
@@ -54,10 +69,12 @@ class Training(Generic[BlockT]):
         settings: epochs, seed, the learning rate's end, the time between checkpoints.
         learning_rate: at the start.
         group: the processes; each trains on its own pieces.
-        merge: brings the model's copies on these processes together.
         checkpoint: where unfinished state goes.
         observe: called by the first process.
         advance: called by the first process as items are gone through; moves the progress bar.
+        merge: brings the model's copies on these processes together.
+        merge_words: that each process trains on between two merges.
+        notes: kept in the checkpoint.
     """
 
     model: Model[BlockT]
@@ -66,27 +83,27 @@ class Training(Generic[BlockT]):
     settings: TrainSettings
     learning_rate: float
     group: Group
-    merge: Merger
     checkpoint: Checkpoint
     observe: Observer
     advance: Callable[[Tally], None]
+    merge: Merger = alone
+    merge_words: int = 1
     notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what could not train."""
         self.source.check(self.group.world_size)
+        self._saved = time.monotonic()
 
     def run(self, start: Position) -> Position:
         """Train from ``start`` to the end; return the final position."""
         position = start
-        saved = time.monotonic()
         for epoch in range(start.epoch, self.settings.epochs):
             order = self.source.order(epoch=epoch, seed=self.settings.seed)
-            for after_round in self._rounds(order, position):
+            for after_round, is_due in self._reported(self._rounds(order, position), position):
                 position = after_round
-                if self.checkpoint.is_due(saved, self.settings.checkpoint_seconds):
+                if is_due:
                     self._save(position)
-                    saved = time.monotonic()
             of_epoch = Tally(self.source.size, position.pairs, position.loss)
             position = Position(epoch + 1, 0, position.items)
             self._report_epoch(position, of_epoch)
@@ -96,7 +113,7 @@ class Training(Generic[BlockT]):
         self._save(position)
         return position
 
-    def _rounds(self, order: Sequence[Piece], position: Position) -> Iterator[Position]:
+    def _rounds(self, order: Sequence[Piece], position: Position) -> Iterator[Trained]:
         """Train on the rest of an epoch, one round at a time.
 
         In the last round some processes may have none. They take part in it all the same, without a change
@@ -106,37 +123,82 @@ class Training(Generic[BlockT]):
         rank = self.group.rank
         blocks = self.source.blocks([round_.shares[rank] for round_ in rounds if rank < len(round_.shares)])
         for round_ in rounds:
-            contributors = len(round_.shares)
-            items = sum(share.size for share in round_.shares)
             started = time.perf_counter()
-            done = Tally()
-            if rank < contributors:
-                schedule = self._schedule(position.items, items, contributors)
-                for tally in self.model.train(next(blocks), schedule, self._seed(position)):
-                    done += tally
-                    self.advance(replace(tally, items=tally.items * contributors))
-            self.merge(contributors)
-            totals = self.group.sum(np.array([done.items, done.pairs, done.loss], np.float64))
-            tally = Tally(int(totals[0]), int(totals[1]), float(totals[2]))
+            done = self._train(round_.shares, blocks, position)
             position = replace(
                 position,
                 pieces=position.pieces + round_.num_pieces,
-                items=position.items + items,
-                pairs=position.pairs + tally.pairs,
-                loss=position.loss + tally.loss,
+                items=position.items + sum(share.size for share in round_.shares),
             )
-            if not math.isfinite(tally.loss):
-                raise ConfigError(
-                    f"the loss is {tally.loss} after {position.items:,} {self.source.unit}: the training has diverged; "
-                    f"lower model.learning_rate, which is {self.learning_rate:g}"
-                )
-            if self.group.is_first:
-                self.observe(self._report(position, tally, time.perf_counter() - started))
-            yield position
+            due = self.group.is_first and self.checkpoint.is_due(self._saved, self.settings.checkpoint_seconds)
+            totals = np.array([done.items, done.pairs, done.loss, due], np.float64)
+            wait = self.group.begin_sum(totals)
+            yield Trained(position, time.perf_counter() - started, totals, wait)
 
-    def _schedule(self, before: int, items: int, processes: int) -> Callable[[int], float]:
-        """Return the learning rate as a function of this process's items in a round."""
-        return lambda own: self.rate_at(before + min(own * processes, items))
+    def _train(self, shares: Sequence[Piece], blocks: Iterator[BlockT], position: Position) -> Tally:
+        """Train on this process's block of a round, if it has one, and merge between its parts and at its end."""
+        world, rank = self.group.world_size, self.group.rank
+        items = [share.size for share in shares] + [0] * (world - len(shares))
+        parts = 1
+        if world > 1 and isinstance(self.source, Divisible):
+            parts = max(1, round(max(items) / self.merge_words))
+        own: Sequence[BlockT | None] = [None] * parts
+        if rank < len(shares):
+            own = [next(blocks)] if parts == 1 else self.source.cut(next(blocks), parts)  # type: ignore[attr-defined]
+        done = Tally()
+        for part, block in enumerate(own):
+            if block is not None:
+                schedule = self._schedule(position.items, done.items, shares)
+                for tally in self.model.train(block, schedule, self._seed(position, part)):
+                    done += tally
+                    self.advance(replace(tally, items=tally.items * len(shares)))
+            self.merge([size / parts for size in items], settle=False)
+        return done
+
+    def _reported(self, rounds: Iterable[Trained], position: Position) -> Iterator[tuple[Position, bool]]:
+        """Report rounds; yield the position after each, and whether to save it.
+
+        Of several processes none waits for the others' sums of a round before it begins the next one: a round is
+        reported when the one after it is done. But what is to be saved is reported first.
+        """
+        at_most = 0 if self.group.world_size == 1 else 1
+        late: list[Trained] = []
+        for round_ in rounds:
+            late.append(round_)
+            is_due = False
+            while len(late) > (0 if is_due else at_most):
+                position, wanted = self._report_round(late.pop(0), position)
+                is_due = is_due or wanted
+            yield position, is_due
+        for round_ in late:
+            position, _ = self._report_round(round_, position)
+            yield position, False
+
+    def _report_round(self, round_: Trained, position: Position) -> tuple[Position, bool]:
+        """Wait for a round's sums and report them; return the position after it, and whether to save it."""
+        round_.wait()
+        items, pairs, loss, is_due = round_.totals.tolist()
+        tally = Tally(int(items), int(pairs), loss)
+        position = replace(round_.position, pairs=position.pairs + tally.pairs, loss=position.loss + tally.loss)
+        if not math.isfinite(tally.loss):
+            raise ConfigError(
+                f"the loss is {tally.loss} after {position.items:,} {self.source.unit}: the training has diverged; "
+                f"lower model.learning_rate, which is {self.learning_rate:g}"
+            )
+        if self.group.is_first:
+            self.observe(self._report(position, tally, round_.seconds))
+        return position, bool(is_due)
+
+    def _schedule(self, before: int, own: int, shares: Sequence[Piece]) -> Callable[[int], float]:
+        """Return the learning rate as a function of this process's items in a part of its block.
+
+        Args:
+            before: items of all processes before the round.
+            own: of this process before the part.
+            shares: of all processes.
+        """
+        items = sum(share.size for share in shares)
+        return lambda in_part: self.rate_at(before + min((own + in_part) * len(shares), items))
 
     def rate_at(self, items: int) -> float:
         """Return the learning rate once so many items are done: linear from first to last, as word2vec.c."""
@@ -144,9 +206,9 @@ class Training(Generic[BlockT]):
         end = self.settings.final_learning_rate
         return max(end, self.learning_rate + (end - self.learning_rate) * progress)
 
-    def _seed(self, position: Position) -> int:
-        """Return a seed for what this process trains on from here: no other process, place or epoch has it."""
-        entropy = [self.settings.seed, position.epoch, position.pieces, self.group.rank]
+    def _seed(self, position: Position, part: int) -> int:
+        """Return a seed for a part of what this process trains on from here: nothing else of the run has it."""
+        entropy = [self.settings.seed, position.epoch, position.pieces, part * self.group.world_size + self.group.rank]
         return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
 
     def _report(self, position: Position, tally: Tally, seconds: float) -> Report:
@@ -154,6 +216,8 @@ class Training(Generic[BlockT]):
 
     def _report_epoch(self, position: Position, of_epoch: Tally) -> None:
         """Report the losses of an epoch; what the training's was is not known where a run goes on after its end."""
+        if self.held_out is not None:
+            self._settle()
         if self.group.is_first:
             # Always the same draws: what changes from epoch to epoch is the model.
             held_out = None if self.held_out is None else self.model.loss(self.held_out, seed=0)
@@ -161,5 +225,11 @@ class Training(Generic[BlockT]):
             self.observe(replace(report, epoch=of_epoch, held_out=held_out))
 
     def _save(self, position: Position) -> None:
+        self._settle()
         if self.group.is_first:
             self.checkpoint.save(position, self.model.state(), self.notes)
+        self._saved = time.monotonic()
+
+    def _settle(self) -> None:
+        """Make all processes' copies of the model the same."""
+        self.merge([0] * self.group.world_size, settle=True)

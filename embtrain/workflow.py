@@ -243,7 +243,8 @@ def _train(
         if run:
             run.log_metrics(_metrics(report, source.unit), step=report.position.items)
 
-    per_round = source.size // max(1, len(source.order(epoch=0, seed=0)))
+    # The first one's: machines may have different numbers of cores, but all processes merge equally often.
+    merge_words = int(group.from_first(np.array([settings.train.words_between_merges(_threads(settings, group))]))[0])
     if start.items:
         logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.items / total)
     with training_bar(total=total, done=start.items, unit=source.unit, shown=run is not None) as advance:
@@ -254,7 +255,8 @@ def _train(
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
             group=group,
-            merge=model.merger(group, per_round),
+            merge=model.merger(group, merge_words),
+            merge_words=merge_words,
             checkpoint=checkpoint,
             observe=observe,
             advance=advance,

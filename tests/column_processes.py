@@ -39,7 +39,6 @@ def prepared(snapshot, checkpoint, *, name="sgns", group=None, threads=1, observ
         settings=TrainSettings(**{"epochs": 2, **options}),
         learning_rate=model.learning_rate,
         group=Group(),
-        merge=lambda _: None,
         checkpoint=ColumnCheckpoint(Path(checkpoint), {"model": model.model_dump()}, columns),
         observe=observe or (lambda _: None),
         advance=lambda _: None,

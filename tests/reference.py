@@ -147,6 +147,22 @@ def train_cbow(input_rows, output_rows, drawn_windows, learning_rate, *, divide_
     return predictions, loss
 
 
+# --- merging --------------------------------------------------------------------------------------------------------
+
+
+def as_float(half):
+    """Return the number whose upper 16 bits are these."""
+    return np.array([int(half) << 16], np.uint32).view(np.float32)[0]
+
+
+def add_changes(rows, agreed, which, share, sent, total):
+    for m, row in enumerate(which):
+        for i in range(rows.shape[1]):
+            change = share[m] * as_float(total[m, i])
+            agreed[row, i] += change
+            rows[row, i] += change - as_float(sent[m, i])
+
+
 # --- co-occurrence -------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,11 @@ class Block:
     def longest(self) -> int:
         """Return the number of tokens of the longest sequence."""
         return int(np.diff(self.offsets).max(initial=0))
+
+    def part(self, first: int, last: int) -> Block:
+        """Return sequences ``first`` to ``last - 1``; the ids are not copied."""
+        offsets = self.offsets[first : last + 1]
+        return Block(self.ids[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,13 @@ class SequenceTable:
             ready, ahead = ahead, self._reader.submit(self.read, following) if following else None
             yield ready.result()
             del ready  # with the block: no more than this one and the next are held
+
+    @staticmethod
+    def cut(block: Block, parts: int) -> list[Block]:
+        """Cut a block between sequences; see :class:`embtrain.data.source.Divisible`."""
+        ends = block.offsets[-1] * np.arange(1, parts) // parts
+        edges = [0, *np.searchsorted(block.offsets, ends).tolist(), block.offsets.size - 1]
+        return [block.part(first, last) for first, last in pairwise(edges)]
 
     def read(self, group: RowGroup) -> Block:
         """Read one row group.

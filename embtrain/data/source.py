@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 BlockT_co = TypeVar("BlockT_co", covariant=True)
+BlockT = TypeVar("BlockT")
 
 
 class Piece(Protocol):
-    """A part of the table: what is trained on between two merges, or one process's share of it."""
+    """A part of the table: what is read at once, or one process's share of it."""
 
     @property
     def size(self) -> int:
@@ -56,3 +57,11 @@ class Source(Protocol[BlockT_co]):
 
     def blocks(self, shares: Sequence[Any]) -> Iterator[BlockT_co]:
         """Read this process's shares one after the other, as the model takes them."""
+
+
+@runtime_checkable
+class Divisible(Protocol[BlockT]):
+    """A source whose blocks can be cut, so that processes merge in the middle of a block too."""
+
+    def cut(self, block: BlockT, parts: int) -> Sequence[BlockT]:
+        """Cut a block into so many parts of about the same size, in order; some may be empty."""

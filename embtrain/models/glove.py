@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -64,10 +64,10 @@ class Glove:
         """Measure the cost of a block's cells with the rows as they are."""
         return self._run(block, (0, len(block.piece.segments)), 0.0)
 
-    def merger(self, group: Group, items_per_round: int) -> Merger:  # noqa: ARG002 - whatever the size
+    def merger(self, group: Group, words: float) -> Merger:  # noqa: ARG002 - after each round
         """Return what gives every process the rows that another one has trained: no two have trained the same."""
 
-        def exchange(_contributors: int) -> None:
+        def exchange(items: Sequence[float], *, settle: bool) -> None:  # noqa: ARG001 - all of it, always
             exchange_strata(self.word_rows, self.context_rows, self._strata, self._shift, group)
 
         return exchange

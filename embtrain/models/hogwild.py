@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group, Replicas
+from embtrain.distributed import Group
 from embtrain.kernels.scratch import aligned_rows
 from embtrain.models.objectives import Objective, Span
-from embtrain.models.protocol import Merger, Tally
+from embtrain.models.protocol import Merger, Tally, alone
 from embtrain.models.threads import cut_into_spans, in_threads
 
 SPAN_TOKENS = 20_000
@@ -84,20 +84,19 @@ class Hogwild:
         for name, rows in self.state().items():
             rows[:] = state[name]
 
-    def merger(self, group: Group, items_per_round: int) -> Merger:
-        """Return what merges the copies of both matrices; see :class:`embtrain.distributed.Replicas`."""
+    def merger(self, group: Group, words: float) -> Merger:
+        """Return what merges the copies of both matrices; see :class:`embtrain.replicas.Replicas`."""
         if group.world_size == 1:
-            return lambda _: None
-        occurrence = {"input": self._row_occurrence, "output": self._objective.occurrence}
-        replicas = [
-            Replicas(group, {name: rows}, occurrence[name] * items_per_round) for name, rows in self.state().items()
-        ]
+            return alone
+        import torch  # noqa: PLC0415 - one process trains without
 
-        def merge(contributors: int) -> None:
-            for replica in replicas:
-                replica.merge(contributors)
+        from embtrain.replicas import Replicas  # noqa: PLC0415 - loads torch
 
-        return merge
+        # torch only copies here; threads of its own would wait, at work, for more beside those that train.
+        torch.set_num_threads(1)
+        input_rows, output_rows = map(torch.from_numpy, self.state().values())
+        of_output = self._objective.occurrence
+        return Replicas(group, [(input_rows, self._row_occurrence), (output_rows, of_output)], words)
 
     def _run(self, block: Block, span: tuple[int, int], rate: float, seed: int, scratch: Any) -> Tally:
         first, last = span

@@ -6,7 +6,7 @@ torch differentiates all fit behind this: the loop hands over blocks of text or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -49,8 +49,21 @@ CARRIED = "carried."
 """Begins the names of arrays that have something for each row of text that all processes read side by side, along
 their second axis: with another number of processes a checkpoint has more of it, or less."""
 
-Merger = Callable[[int], None]
-"""Brings the copies together; its argument is how many processes had a block since the last time."""
+
+class Merger(Protocol):
+    """Brings the copies of several processes together; every process calls it as often as the others."""
+
+    def __call__(self, items: Sequence[float], *, settle: bool) -> None:
+        """Do so, or not yet: how often is for the model to say.
+
+        Args:
+            items: that each process has trained on since the last call, by rank.
+            settle: afterwards all copies are to be the same.
+        """
+
+
+def alone(items: Sequence[float], *, settle: bool) -> None:
+    """Merge nothing: a :class:`Merger` for one process."""
 
 
 class Model(Protocol[BlockT_contra]):
@@ -68,12 +81,13 @@ class Model(Protocol[BlockT_contra]):
     def loss(self, block: BlockT_contra, seed: int) -> Tally:
         """Measure the loss on a block without changing anything."""
 
-    def merger(self, group: Group, items_per_round: int) -> Merger:
+    def merger(self, group: Group, words: float) -> Merger:
         """Return what brings the copies of several processes together.
 
         Args:
             group: the processes; of one alone nothing is merged.
-            items_per_round: that each process trains on between merges.
+            words: that each process trains on between merges. Models whose processes must exchange what they
+                have after each round of blocks do not ask for it.
         """
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:

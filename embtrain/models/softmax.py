@@ -16,12 +16,12 @@ import torch
 from embtrain.config import CbowSettings, SgnsSettings
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group, Replicas
+from embtrain.distributed import Group
 from embtrain.errors import ConfigError
 from embtrain.kernels.window_ids import draw_windows
 from embtrain.models.hogwild import keep_threshold, occurrence, span_seed, starting_rows
 from embtrain.models.objectives import require_two_words
-from embtrain.models.protocol import Merger, Tally
+from embtrain.models.protocol import Merger, Tally, alone
 from embtrain.models.threads import cut_into_spans
 
 MAX_VOCABULARY = 50_000
@@ -110,20 +110,13 @@ class Softmax:
         self._input.copy_(torch.from_numpy(state["input"]))
         self._output.copy_(torch.from_numpy(state["output"]))
 
-    def merger(self, group: Group, items_per_round: int) -> Merger:
-        """Return what merges the copies of both matrices; see :class:`embtrain.distributed.Replicas`."""
+    def merger(self, group: Group, words: float) -> Merger:
+        """Return what merges the copies of both matrices; see :class:`embtrain.replicas.Replicas`."""
         if group.world_size == 1:
-            return lambda _: None
-        own = self.state()
-        replicas = Replicas(group, own, self._occurrence * items_per_round)
+            return alone
+        from embtrain.replicas import Replicas  # noqa: PLC0415 - loads numba
 
-        def merge(contributors: int) -> None:
-            for name, array in self.state().items():
-                own[name][:] = array
-            replicas.merge(contributors)
-            self.load_state(own)
-
-        return merge
+        return Replicas(group, [(rows, self._occurrence) for rows in (self._input, self._output)], words)
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the input vectors, a copy. Shape ``(V, dim)``."""

@@ -93,6 +93,14 @@ def test_two_processes_that_hold_columns_each_go_through_the_whole_text(folder):
     assert not (folder / "checkpoints" / "toy").exists()
 
 
+def test_two_processes_of_one_thread_always_train_the_same_vectors(folder):
+    for name in ("first", "second"):
+        done = start(TWO_PROCESSES, f"name={name}", "train.epochs=3", "train.merge_words=50")
+        assert done.returncode == 0, done.stderr
+    first, second = (embtrain.load(f"models:/{name}@champion") for name in ("first", "second"))
+    np.testing.assert_array_equal(first.matrix, second.matrix)
+
+
 def test_a_killed_run_goes_on_in_the_same_mlflow_run_and_ends_as_if_it_never_stopped(folder):
     long = ["train.epochs=25", "train.checkpoint_seconds=0.01"]
     assert start(TRAIN, "name=uninterrupted", "track.experiment=other", *long).returncode == 0

@@ -54,7 +54,6 @@ def prepared(snapshot, checkpoint, *, observe=None, group=None, train=(), **mode
         settings=settings.train,
         learning_rate=settings.model.learning_rate,
         group=group,
-        merge=built.merger(group, 1) if group.world_size == 1 else lambda _: None,
         checkpoint=Checkpoint(checkpoint, {}),
         observe=observe or (lambda _: None),
         advance=lambda _: None,

@@ -11,10 +11,10 @@ import pytest
 from corpora import two_topics, with_subwords, write_snapshot
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import CbowSettings, FastTextSettings, SgnsSettings, TrainSettings
-from embtrain.data.sequences import SequenceTable
+from embtrain.data.sequences import Block, SequenceTable
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group, merge_share
+from embtrain.distributed import Group
 from embtrain.errors import CheckpointError, ConfigError, CorpusError, SetupError, SnapshotError
 from embtrain.models.build import build_model
 from embtrain.models.threads import cut_into_spans
@@ -72,7 +72,6 @@ def prepared(snapshot, checkpoint, *, model=MODELS["sgns"], observe=None, thread
         settings=settings,
         learning_rate=model.learning_rate,
         group=group,
-        merge=built.merger(group, sequences.size) if group.world_size == 1 else lambda _: None,
         checkpoint=Checkpoint(checkpoint, {"model": model.model_dump()}),
         observe=observe or (lambda _: None),
         advance=lambda _: None,
@@ -277,19 +276,45 @@ def test_a_vocabulary_whose_ids_have_a_gap_is_refused(snapshot):
         Vocabulary.read(snapshot)
 
 
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_a_block_is_cut_between_sequences_into_parts_of_about_the_same_size(snapshot, parts):
+    table = SequenceTable(snapshot, 24)
+    block = table.read(table.row_groups[0])
+    cut = table.cut(block, parts)
+    assert len(cut) == parts
+    np.testing.assert_array_equal(np.concatenate([part.ids for part in cut]), block.ids)
+    lengths = np.concatenate([np.diff(part.offsets) for part in cut])
+    np.testing.assert_array_equal(lengths, np.diff(block.offsets))
+    assert all(abs(part.ids.size - block.ids.size / parts) <= block.longest for part in cut)
+
+
+def test_a_sequence_longer_than_a_part_is_not_cut():
+    block = Block(np.zeros(9, np.int32), np.array([0, 8, 9]))
+    assert [part.ids.size for part in SequenceTable.cut(block, 3)] == [8, 0, 1]
+
+
+@pytest.mark.parametrize("merge_words", [1, 300, 10**9])
+def test_all_processes_merge_equally_often_even_where_some_have_no_text(snapshot, tmp_path, merge_words):
+    calls = {rank: [] for rank in range(3)}
+    for rank, made in calls.items():
+        training, _ = prepared(snapshot, tmp_path / str(rank), group=Group(rank, 3), epochs=2)
+        training.merge_words = merge_words
+        training.merge = lambda items, *, settle, made=made: made.append((*items, settle))
+        training.run(Position())
+    assert calls[0] == calls[1] == calls[2]
+    words = np.array(calls[0])[:, :3].sum(axis=0)
+    assert words.sum() == pytest.approx(2 * training.source.size), "eight row groups for three processes"
+    assert any(0 in items for *items, settle in calls[0] if not settle)
+    between = [max(items) for *items, settle in calls[0] if not settle]
+    largest = max(group.size for group in training.source.row_groups)
+    assert max(between) <= min(largest, max(1.5 * merge_words, 1))
+
+
 @pytest.mark.parametrize("lengths", [[], [5], [1, 1, 1], [50, 3, 0, 0, 9]])
 def test_spans_cover_every_sequence_once_and_in_order(lengths):
     offsets = np.cumsum([0, *lengths]).astype(np.int64)
     spans = cut_into_spans(offsets, 4)
     assert [i for first, last in spans for i in range(first, last)] == list(range(len(lengths)))
-
-
-def test_changes_of_rare_rows_are_added_up_and_those_of_frequent_rows_averaged():
-    never_settled, half_settled, settled = np.array([0.0]), np.array([0.5]), np.array([1.0])
-    assert merge_share(never_settled, 4) == 1
-    assert merge_share(half_settled, 4) == 0.625
-    assert merge_share(settled, 4) == 0.25
-    assert merge_share(settled, 1) == 1, "the change of a process that alone had text is kept whole"
 
 
 def test_a_diverged_training_says_so(snapshot, tmp_path):

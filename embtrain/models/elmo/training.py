@@ -5,7 +5,7 @@ Shapes: D = 2 directions, T steps, B rows of this process, R rows of all, U dist
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from embtrain.models.elmo.bilm import BiLM
 from embtrain.models.elmo.candidates import CandidateSampler
 from embtrain.models.elmo.lstm import LstmState
 from embtrain.models.elmo.softmax import Softmax, sampled_loss
-from embtrain.models.protocol import CARRIED, Merger, Tally
+from embtrain.models.protocol import CARRIED, Merger, Tally, alone
 from embtrain.text.characters import BEGIN_SENTENCE, END_SENTENCE, sentence_mark
 
 BATCHES_PER_TALLY = 8
@@ -118,12 +118,12 @@ class Elmo:
         forward, backward = (losses / max(1, pairs)).tolist()
         return BilmTally(_num_words(block.targets[0]), 2 * pairs, float(losses.sum()), forward, backward)
 
-    def merger(self, group: Group, items_per_round: int) -> Merger:
+    def merger(self, group: Group, words: float) -> Merger:
         """Return what gives every process the state of all rows; weights are the same everywhere at each step."""
-        del items_per_round
+        del words  # of no matter
         own = slice(group.rank * self._settings.batch_size, (group.rank + 1) * self._settings.batch_size)
 
-        def merge(_: int) -> None:
+        def merge(items: Sequence[float], *, settle: bool) -> None:  # noqa: ARG001 - all of it, always
             for number, state in enumerate(self._states):
                 whole = LstmState(*(torch.zeros_like(part) for part in state))
                 for part, mine in zip(whole, state, strict=True):
@@ -131,7 +131,7 @@ class Elmo:
                 group.sum_tensors(whole)
                 self._states[number] = whole
 
-        return (lambda _: None) if group.world_size == 1 else merge
+        return alone if group.world_size == 1 else merge
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return weights, Adagrad's sums, and the LSTMs' states; on a GPU, copies."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from embtrain.kernels.gpu.glove import train_glove_tiles
 from embtrain.models.glove_rows import divergence, exchange_strata, starting_rows, vectors_of
 from embtrain.models.gpu.blocks import room_for_blocks
 from embtrain.models.gpu.cells import ResidentCells, cut_into_tiles
-from embtrain.models.protocol import Merger, Tally
+from embtrain.models.protocol import Merger, Tally, alone
 
 CELLS = 32
 """Of a tile; docs/decisions/0014 has the measurements."""
@@ -78,12 +78,12 @@ class DeviceGlove:
         """Measure the cost of a block's cells with the rows as they are."""
         return sum(self._run(block, lambda _: 0.0, seed, trains=False), Tally())
 
-    def merger(self, group: Group, items_per_round: int) -> Merger:  # noqa: ARG002 - whatever the size
+    def merger(self, group: Group, words: float) -> Merger:  # noqa: ARG002 - after each round
         """Return what gives every process the rows that another one has trained: no two have trained the same."""
         if group.world_size == 1:
-            return lambda _: None
+            return alone
 
-        def exchange(_contributors: int) -> None:
+        def exchange(items: Sequence[float], *, settle: bool) -> None:  # noqa: ARG001 - all of it, always
             state = self.state()
             exchange_strata(state["words"], state["contexts"], self._strata, self._shift, group)
             self.load_state(state)

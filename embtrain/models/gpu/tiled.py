@@ -12,13 +12,13 @@ import torch
 from embtrain.config import CbowSettings, FastTextSettings, SgnsSettings
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group, Replicas
+from embtrain.distributed import Group
 from embtrain.kernels.sampling import fill_alias_table
 from embtrain.models.gpu.blocks import DeviceBlock
 from embtrain.models.gpu.flight import CENTERS, NEGATIVES, programs_in_flight, row_loads
 from embtrain.models.gpu.windows import subsample
 from embtrain.models.hogwild import keep_threshold, occurrence
-from embtrain.models.protocol import Merger, Tally
+from embtrain.models.protocol import Merger, Tally, alone
 
 SPAN_TOKENS = 1 << 18
 """Tokens of one call of a kernel: a few milliseconds, so that the learning rate follows, and Ctrl-C is heard."""
@@ -119,23 +119,14 @@ class Tiled:
         self.input_rows.copy_(torch.from_numpy(state["input"]))
         self.output_rows.copy_(torch.from_numpy(state["output"]))
 
-    def merger(self, group: Group, items_per_round: int) -> Merger:
-        """Return what merges the copies of both matrices; see :class:`embtrain.distributed.Replicas`."""
+    def merger(self, group: Group, words: float) -> Merger:
+        """Return what merges the copies of both matrices; see :class:`embtrain.replicas.Replicas`."""
         if group.world_size == 1:
-            return lambda _: None
-        own = {name: array.copy() for name, array in self.state().items()}
-        replicas = [
-            Replicas(group, {name: array}, self._occurrence[name] * items_per_round) for name, array in own.items()
-        ]
+            return alone
+        from embtrain.replicas import Replicas  # noqa: PLC0415 - loads numba
 
-        def merge(contributors: int) -> None:
-            for name, array in self.state().items():
-                own[name][:] = array
-            for replica in replicas:
-                replica.merge(contributors)
-            self.load_state(own)
-
-        return merge
+        matrices = ((self.input_rows, self._occurrence["input"]), (self.output_rows, self._occurrence["output"]))
+        return Replicas(group, matrices, words)
 
     def _put(self, array: npt.NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)

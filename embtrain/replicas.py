@@ -1,0 +1,206 @@
+"""Each process's copy of the matrices that it trains, brought together while the training goes on.
+
+Between two merges every process trains its copy on other text. A merge adds the changes of all processes to what
+they last agreed on. It costs little (docs/decisions/0012 has the measurements):
+
+- A row takes part as often as its word occurs: those of the most frequent words in every merge, others in every second,
+  fourth and so on. So a merge is a small message.
+- The message is on its way while the processes train on; what it brings is added at the next merge. No row is
+  touched in between, so a process of one thread always computes the same.
+
+This is the overlapped averaging of Wang et al. (2020, "Overlap local-SGD", section 2), row by row, with sums where
+averages would lose what only one process has learnt (docs/decisions/0008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from embtrain.distributed import Group
+from embtrain.kernels.merging import add_changes, take_changes
+
+OCCURRENCES_TO_SETTLE = 100
+"""Occurrences of a word after which its rows have moved half of the way to where the present text pulls them."""
+
+OCCURRENCES_PER_MERGE = 40
+"""Occurrences of a word in a process that are waited for before its rows take part in a merge again."""
+
+LONGEST_WAIT = 64
+"""Every row takes part in one of so many merges. A power of two."""
+
+TURNS_PER_MESSAGE = LONGEST_WAIT // 4
+"""To settle: the 2 ``LONGEST_WAIT`` - 1 turns go in eight messages, so that few rows are on their way at a time."""
+
+EARLY = 2 / 3
+"""Of the words between two merges: where a part of the text ends there, the merge comes early rather than late."""
+
+
+class Changes(NamedTuple):
+    """Of some rows of a matrix, on their way."""
+
+    rows: npt.NDArray[np.int64]
+    """Shape ``(M,)``."""
+    share: npt.NDArray[np.float32]
+    """Of the sum, that is added. Shape ``(M,)``."""
+    sent: torch.Tensor
+    """By this process, bfloat16: as far as float32 reaches, in half the bytes. Shape ``(M, S)``."""
+    total: torch.Tensor
+    """Of all processes, once they are there. Likewise."""
+    wait: Callable[[], None]
+
+
+class Replica:
+    """A process's copy of one matrix.
+
+    It keeps a second copy, of what all have agreed on, and the changes of the rows of one merge twice.
+
+    Args:
+        group: the processes.
+        rows: changed in place, on the CPU or a GPU. Shape ``(V, S)``, float32, rows end to end.
+        occurrence: how often a word of the text changes each row. Shape ``(V,)``, float64.
+        words: that each process trains on between two merges.
+    """
+
+    def __init__(self, group: Group, rows: torch.Tensor, occurrence: npt.NDArray[np.float64], words: float) -> None:
+        self._group = group
+        self._rows, self._agreed = rows, rows.clone()
+        self._occurrence = occurrence
+        self._turns = turns(occurrence * words)
+        self._merged_at = {turn: np.zeros(group.world_size) for turn in self._turns}
+        self._changes: Changes | None = None
+
+    def send(self, merge: int, words: npt.NDArray[np.float64]) -> None:
+        """Begin to send the changes of the rows whose turn it is.
+
+        Args:
+            merge: its number.
+            words: that each process has trained on so far, by rank. Shape ``(W,)``.
+        """
+        self._send([turn for turn in self._turns if merge % turn[0] == turn[1]], words)
+
+    def receive(self) -> None:
+        """Add what was sent, by all, to what is agreed on and to this copy."""
+        if self._changes is not None:
+            self._changes.wait()
+            add(self._rows, self._agreed, self._changes)
+            self._changes = None
+
+    def settle(self, words: npt.NDArray[np.float64]) -> None:
+        """Bring all rows together, some at a time; afterwards all copies are the same."""
+        chosen = list(self._turns)
+        for first in range(0, len(chosen), TURNS_PER_MESSAGE):
+            self.receive()
+            self._send(chosen[first : first + TURNS_PER_MESSAGE], words)
+        self.receive()
+        self._rows.copy_(self._agreed)
+
+    def _send(self, chosen: Sequence[tuple[int, int]], words: npt.NDArray[np.float64]) -> None:
+        rows = np.concatenate([self._turns[turn] for turn in chosen])
+        share = np.concatenate([self._share(turn, words) for turn in chosen])
+        sent = take(self._rows, self._agreed, rows)
+        total = sent.clone()
+        self._changes = Changes(rows, share, sent, total, self._group.begin_sum(total))
+
+    def _share(self, turn: tuple[int, int], words: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        since = words - self._merged_at[turn]
+        self._merged_at[turn] = words.copy()
+        return merge_share(self._occurrence[self._turns[turn]], since)
+
+
+class Replicas:
+    """A process's copies of all matrices of a model: a :class:`embtrain.models.protocol.Merger`.
+
+    Args:
+        group: the processes.
+        matrices: as :class:`Replica` takes them, each with the occurrence of its rows.
+        words: that each process trains on between two merges.
+    """
+
+    def __init__(
+        self, group: Group, matrices: Sequence[tuple[torch.Tensor, npt.NDArray[np.float64]]], words: float
+    ) -> None:
+        self._replicas = [Replica(group, rows, occurrence, words) for rows, occurrence in matrices]
+        self._words_between = words
+        self._words = np.zeros(group.world_size)
+        self._merged_at, self._settled_at = self._words.copy(), self._words.copy()
+        self._merges = 0
+
+    def __call__(self, items: Sequence[float], *, settle: bool) -> None:
+        """Merge if it is time to; see :class:`embtrain.models.protocol.Merger`."""
+        self._words += items
+        if settle:
+            self._settle()
+        elif (self._words - self._merged_at).max() >= EARLY * self._words_between:
+            for replica in self._replicas:
+                replica.receive()
+                replica.send(self._merges, self._words)
+            self._merges += 1
+            self._merged_at = self._words.copy()
+
+    def _settle(self) -> None:
+        if (self._words > self._settled_at).any():
+            for replica in self._replicas:
+                replica.settle(self._words)
+            self._merged_at, self._settled_at = self._words.copy(), self._words.copy()
+
+
+def turns(occurrences: npt.NDArray[np.float64]) -> dict[tuple[int, int], npt.NDArray[np.int64]]:
+    """Decide in which merges each row takes part: ``(n, k)`` names the rows of every n-th from the k-th on.
+
+    n is a power of two: the rows of words that occur half as often take part half as often.
+
+    Args:
+        occurrences: of each row's word between two merges, in one process. Shape ``(V,)``.
+    """
+    waits = OCCURRENCES_PER_MERGE / occurrences.clip(OCCURRENCES_PER_MERGE / LONGEST_WAIT, OCCURRENCES_PER_MERGE)
+    doublings = np.log2(waits).astype(np.int64)
+    of_turn = {}
+    for doubling in range(LONGEST_WAIT.bit_length()):
+        rows = np.flatnonzero(doublings == doubling)
+        for k in range(1 << doubling):
+            of_turn[1 << doubling, k] = rows[k :: 1 << doubling]
+    return of_turn
+
+
+def merge_share(occurrence: npt.NDArray[np.float64], words: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return the share of each row's summed changes: 1 adds them up, 1 / W averages those of W processes.
+
+    After n occurrences of its word a row has gone n / (n + ``OCCURRENCES_TO_SETTLE``) of the way to where the text
+    pulls it. The changes of W processes with n each are to add up to what W n would do.
+
+    Args:
+        occurrence: how often a word of the text changes each row. Shape ``(M,)``.
+        words: that each process has trained on since the rows were merged, by rank. Shape ``(W,)``.
+    """
+    each, of_all = occurrence * words.max(), occurrence * words.sum()
+    share: npt.NDArray[np.float32] = ((each + OCCURRENCES_TO_SETTLE) / (of_all + OCCURRENCES_TO_SETTLE)).astype(
+        np.float32
+    )
+    return share
+
+
+def take(rows: torch.Tensor, agreed: torch.Tensor, which: npt.NDArray[np.int64]) -> torch.Tensor:
+    """Return what has changed in some rows since the last agreement, as bfloat16. Shape ``(M, S)``."""
+    if rows.is_cuda:
+        chosen = torch.from_numpy(which).to(rows.device)
+        return (rows[chosen] - agreed[chosen]).bfloat16()
+    changes = np.empty((which.size, rows.shape[1]), np.uint16)
+    take_changes(rows.numpy(), agreed.numpy(), which, changes)
+    return torch.from_numpy(changes).view(torch.bfloat16)
+
+
+def add(rows: torch.Tensor, agreed: torch.Tensor, changes: Changes) -> None:
+    """Add a share of the sum of all processes' changes, and take back from the rows those of this one."""
+    if rows.is_cuda:
+        chosen = torch.from_numpy(changes.rows).to(rows.device)
+        change = torch.from_numpy(changes.share).to(rows.device)[:, None] * changes.total.float()
+        agreed.index_add_(0, chosen, change)
+        rows.index_add_(0, chosen, change - changes.sent.float())
+        return
+    halves = (part.view(torch.uint16).numpy() for part in (changes.sent, changes.total))
+    add_changes(rows.numpy(), agreed.numpy(), changes.rows, changes.share, *halves)
