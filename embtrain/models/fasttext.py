@@ -35,9 +35,10 @@ class FastText(Hogwild):
     ) -> None:
         self._subword_rows = SubwordRows.of(subwords)
         of_words = occurrence(vocabulary)
+        of_rows = self._subword_rows.spread(of_words)  # takes memory for a moment: before the rows do
         objective = SubwordSampling(settings, vocabulary, of_words, self._subword_rows.parts)
         rows = starting_rows(self._subword_rows.num_rows, settings.dim, seed)
-        super().__init__(rows, self._subword_rows.spread(of_words), objective, vocabulary, threads=threads)
+        super().__init__(rows, of_rows, objective, vocabulary, threads=threads)
         self._dim = settings.dim
 
     def vectors(self) -> npt.NDArray[np.float32]:

@@ -67,7 +67,7 @@ TILE = 104
 MERGED = 16
 """Of each row that is merged: how often its word occurs, and its turn."""
 
-NGRAM = 18
+NGRAM = 30
 """Of each n-gram of a word: its bucket, its row, and what the allocator keeps of the memory that numbered them."""
 
 NGRAM_NUMBERED = 36

@@ -152,7 +152,7 @@ def test_what_the_lstms_remember_is_kept_for_as_many_rows_as_there_are(snapshot,
 
 def test_a_checkpoint_belongs_to_all_sizes_but_to_no_number_of_processes(snapshot):
     settings = Settings.model_validate({"name": "toy", "model": TINY})
-    of_one, of_two = (_checkpoint(settings, snapshot, Group(0, world_size)).belongs_to for world_size in (1, 2))
+    of_one, of_two = (_checkpoint(settings, snapshot, Group(0, size), None).belongs_to for size in (1, 2))
     assert of_one == of_two
     assert of_one["model"]["filters"] == [[1, 8], [2, 8]], "as JSON gives them back"
 

@@ -33,8 +33,8 @@ class DeviceFastText(Tiled):
         self, settings: FastTextSettings, vocabulary: Vocabulary, subwords: SubwordTable, *, seed: int, device: str
     ) -> None:
         self._subword_rows = SubwordRows.of(subwords)
-        rows = starting_rows(self._subword_rows.num_rows, settings.dim, seed)
         of_rows = self._subword_rows.spread(occurrence(vocabulary))
+        rows = starting_rows(self._subword_rows.num_rows, settings.dim, seed)
         super().__init__(settings, rows, of_rows, vocabulary, device=device, launch=self._start)
         self._dim, self._is_cbow = settings.dim, settings.architecture == "cbow"
         self._parts = [self._put(array) for array in self._subword_rows.parts]
