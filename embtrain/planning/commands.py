@@ -76,6 +76,7 @@ def as_lines(settings: Settings, found: Plan) -> Iterator[str]:
     yield from _memory(found)
     yield "disk"
     yield from _rows([(file.name, in_bytes(file.bytes)) for file in found.files])
+    yield from _wire(found)
     yield from _time(found)
     for warning in found.warnings:
         yield f"WARNING: {warning}"
@@ -102,6 +103,18 @@ def _memory(found: Plan) -> Iterator[str]:
     if memory.device:
         yield "memory of the GPU"
         yield from _rows([(name, in_bytes(number)) for name, number in memory.device.items()])
+
+
+def _wire(found: Plan) -> Iterator[str]:
+    from embtrain.planning.wording import in_bytes, in_count
+
+    if not found.traffic:
+        return
+    yield "on the wire, from each process in an epoch"
+    for sent in found.traffic:
+        times = in_count(sent.per_epoch, "times")
+        yield f"  {sent.name}: {times} {in_bytes(sent.message)}, {in_bytes(sent.bytes_per_epoch)} in all"
+    yield ""
 
 
 def _time(found: Plan) -> Iterator[str]:

@@ -13,6 +13,7 @@ from embtrain.planning.machine import Room, disk_room, existing, gpu_room, memor
 from embtrain.planning.memory import Memory, estimate_memory
 from embtrain.planning.refusal import advice, lacking, may_use_gpu
 from embtrain.planning.sizes import Occurrence, Sizes, assumed_occurrence, assumed_sizes, occurrence_of, sizes_of
+from embtrain.planning.wire import Traffic, estimate_traffic
 from embtrain.planning.wording import in_bytes
 
 
@@ -42,6 +43,8 @@ class Plan:
     device_room: Room | None
     """Of the GPU's, where there is one."""
     files: list[File]
+    traffic: list[Traffic]
+    """What each process sends the others."""
     duration: Duration | None
     """On CPUs; None where no such model was measured, and on a GPU, where none was."""
     least_on_gpu: float | None
@@ -66,7 +69,7 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
     """
     if isinstance(settings.model, FactorisedModel) and processes > 1:
         raise SetupError(f"one process makes a {settings.model.type} model, found {processes}")
-    corpus, _ = _corpus(settings, vocabulary, words)
+    corpus, occurrence = _corpus(settings, vocabulary, words)
     threads = settings.train.threads or max(1, num_cores() // processes)
     on_gpu = gpu_room() if may_use_gpu(settings) else None
     device = "cuda" if on_gpu or settings.train.device == "cuda" else "cpu"
@@ -82,6 +85,7 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
         room=room,
         device_room=on_gpu,
         files=files,
+        traffic=estimate_traffic(settings, corpus.sizes, occurrence, processes=processes, threads=threads),
         duration=estimate_duration(
             settings, corpus.sizes, kept_share=corpus.kept_share, processes=processes, threads=threads
         )

@@ -1,0 +1,116 @@
+"""What several processes send each other: how large a message is, and how many there are in an epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embtrain.config import CbowSettings, ElmoSettings, FastTextSettings, GloveSettings, Settings, SgnsSettings
+from embtrain.data.tiles import PIECE_CELLS
+from embtrain.kernels.column_layout import TILE
+from embtrain.planning.elmo import num_gradients
+from embtrain.planning.shapes import FLOAT_BYTES, bytes_of, state_shapes
+from embtrain.planning.sizes import Occurrence, Sizes
+
+HALF_BYTES = 2
+"""Changes are sent as bfloat16."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Messages of one kind."""
+
+    name: str
+    message: float
+    """Bytes that each process sends in one, and gets; in the mean."""
+    per_epoch: float
+    """Messages."""
+
+    @property
+    def bytes_per_epoch(self) -> float:
+        """Return what each process sends in an epoch; by a ring, it passes on up to twice as much."""
+        return self.message * self.per_epoch
+
+
+def estimate_traffic(
+    settings: Settings, sizes: Sizes, occurrence: Occurrence, *, processes: int, threads: int
+) -> list[Traffic]:
+    """List what processes that train together send; nothing where one is alone, or makes a counting model.
+
+    Args:
+        settings: of the run.
+        sizes: of its corpus.
+        occurrence: of the words, after subsampling.
+        processes: that train together.
+        threads: of each.
+    """
+    model = settings.model
+    if processes == 1:
+        return []
+    if isinstance(model, ElmoSettings):
+        steps = (sizes.words + sizes.sequences) / (model.batch_size * model.unroll_steps * processes)
+        return [Traffic("gradients", FLOAT_BYTES * num_gradients(model, sizes.vocabulary), steps)]
+    shapes = state_shapes(model, sizes)
+    if isinstance(model, GloveSettings):
+        rounds = processes + sizes.cells / (processes * PIECE_CELLS)
+        return [Traffic("rows, from those that have trained them", bytes_of(shapes), rounds)]
+    if not isinstance(model, SgnsSettings | CbowSettings | FastTextSettings):
+        return []
+    if settings.train.parallel == "columns":
+        assert not isinstance(model, FastTextSettings)
+        return [_scores(model, sizes, occurrence.total)]
+    words = settings.train.words_between_merges(threads)
+    merged = {"input": _of_inputs(occurrence, sizes), "output": occurrence}
+    changed = sum(shape[1] * rows_per_merge(merged[name], words) for name, shape in shapes.items())
+    merges = sizes.words / (processes * words)
+    return [
+        Traffic("changes of rows whose turn it is", HALF_BYTES * changed, merges),
+        Traffic("changes of all rows, at an epoch's end", bytes_of(shapes) / FLOAT_BYTES * HALF_BYTES, 1),
+    ]
+
+
+def rows_per_merge(occurrence: Occurrence, words: float) -> float:
+    """Return how many rows take part in a merge, in the mean over many; see :func:`embtrain.replicas.turns`.
+
+    Args:
+        occurrence: of the rows.
+        words: that each process trains on between two merges.
+    """
+    from embtrain.replicas import turns  # noqa: PLC0415 - loads torch, and one process sends nothing
+
+    of_turn = turns(occurrence.of_row * words)
+    return float(sum(occurrence.rows[rows].sum() / every for (every, _), rows in of_turn.items()))
+
+
+def _scores(model: SgnsSettings | CbowSettings, sizes: Sizes, kept_share: float) -> Traffic:
+    """Return what processes send that hold columns: the scores of a batch of windows."""
+    from embtrain.models.columns import batch_windows  # noqa: PLC0415 - loads numba
+
+    windows = batch_windows(sizes.vocabulary)
+    message = FLOAT_BYTES * windows * scores_per_window(model)
+    return Traffic("scores of a batch of windows", message, sizes.words * kept_share / windows)
+
+
+def scores_per_window(model: SgnsSettings | CbowSettings) -> float:
+    """Return the scalar products of a window where vectors are split by column, in the mean, far from ends.
+
+    For CBOW those of the targets. For skip-gram those of the contexts, and of the words near any of the neighbouring
+    windows that have their negatives in common.
+    """
+    if isinstance(model, CbowSettings):
+        return 1 + model.num_negatives
+    widths = np.arange(1, model.window + 1) if model.dynamic_window else np.array([model.window])
+    # How far such windows reach beyond the first of them, to either side: less than r, if all their widths allow it.
+    reaches = range(model.window)
+    within = [np.prod([(widths <= reach + place).mean() for place in range(TILE)]) for reach in reaches]
+    near = TILE + 2 * sum(1 - share for share in within)
+    return float(2 * widths.mean() + near * model.num_negatives / TILE)
+
+
+def _of_inputs(occurrence: Occurrence, sizes: Sizes) -> Occurrence:
+    """Return the occurrence of the input rows: those of n-grams too, as if they were all as frequent."""
+    if not sizes.buckets:
+        return occurrence
+    ngrams = occurrence.total * sizes.ngrams / sizes.vocabulary / sizes.buckets
+    return Occurrence(np.append(occurrence.of_row, ngrams), np.append(occurrence.rows, sizes.buckets))

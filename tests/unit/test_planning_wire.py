@@ -1,0 +1,103 @@
+"""Bytes on the wire as planned, beside those that are really handed to the processes' sums."""
+
+import numpy as np
+import pytest
+import torch
+
+from embtrain.columns import Columns
+from embtrain.config import Settings
+from embtrain.data.vocabulary import Vocabulary
+from embtrain.distributed import Group
+from embtrain.models.columns import ColumnWord2Vec
+from embtrain.planning.elmo import num_gradients
+from embtrain.planning.sizes import Occurrence, Sizes, assumed_occurrence
+from embtrain.planning.wire import estimate_traffic, rows_per_merge, scores_per_window
+from embtrain.replicas import LONGEST_WAIT, Replicas
+
+SIZES = Sizes(vocabulary=200, words=64_000, sequences=6_400, row_groups=10, largest_row_group=6_400)
+
+
+class CountingGroup(Group):
+    """One of two processes, whose sums go nowhere and are counted."""
+
+    sent = 0
+
+    def begin_sum(self, tensor):
+        CountingGroup.sent += tensor.numel() * tensor.element_size()
+        return lambda: None
+
+
+def zipf_occurrence(size):
+    share = 1 / np.arange(1, size + 1)
+    return Occurrence(share / share.sum(), np.ones(size, np.int64))
+
+
+def run(**sections):
+    return Settings(name="test", **sections)
+
+
+def of(traffic, beginning):
+    return next(found for found in traffic if found.name.startswith(beginning))
+
+
+def test_merges_send_as_many_bytes_as_were_planned():
+    occurrence, words = zipf_occurrence(200), 1000
+    settings = run(model={"dim": 20}, train={"merge_words": words})
+    planned = estimate_traffic(settings, SIZES, occurrence, processes=2, threads=1)
+    matrices = [(torch.zeros(200, 32), occurrence.of_row) for _ in range(2)]
+    replicas = Replicas(CountingGroup(0, 2), matrices, words)
+    CountingGroup.sent = 0
+    for _ in range(LONGEST_WAIT):
+        replicas([words, words], settle=False)
+    assert CountingGroup.sent == pytest.approx(LONGEST_WAIT * of(planned, "changes of rows").message)
+    CountingGroup.sent = 0
+    replicas([words, words], settle=True)
+    assert CountingGroup.sent == of(planned, "changes of all rows").message == 2 * 200 * 32 * 2
+
+
+def test_an_epoch_has_a_merge_for_each_words_of_each_process():
+    settings = run(train={"merge_words": 1000})
+    (merges, settling) = estimate_traffic(settings, SIZES, zipf_occurrence(200), processes=2, threads=1)
+    assert merges.per_epoch == 64_000 / 2 / 1000
+    assert settling.per_epoch == 1
+
+
+def test_rows_of_frequent_words_take_part_in_every_merge_and_those_of_rare_ones_in_few():
+    assert rows_per_merge(Occurrence(np.array([0.5]), np.array([1])), words=1000) == 1
+    assert rows_per_merge(Occurrence(np.array([1e-9]), np.array([640])), words=1000) == 640 / LONGEST_WAIT
+
+
+def test_classes_of_zipf_s_law_merge_as_the_single_words_would():
+    classes = assumed_occurrence(run(unigram={"subsample_threshold": 0}), 50_000)
+    words = zipf_occurrence(50_000)
+    assert rows_per_merge(classes, 100_000) == pytest.approx(rows_per_merge(words, 100_000), rel=0.02)
+
+
+@pytest.mark.parametrize("model", ["sgns", "cbow"])
+def test_columns_send_about_as_many_scores_as_their_products_are(model):
+    settings = run(model={"type": model}, train={"parallel": "columns"})
+    lengths = np.full(40, 1000)
+    ids = np.random.default_rng(0).integers(0, 5000, lengths.sum()).astype(np.int32)
+    vocabulary = Vocabulary([""] * 5000, np.ones(5000, np.int64), np.ones(5000), np.full(5000, 1 / 5000))
+    columns = ColumnWord2Vec(settings.model, vocabulary, Columns.of(100, Group()), threads=1, seed=1)
+    offsets = np.append(0, np.cumsum(lengths))
+    products, num_batches, _ = columns._lay_out(ids, offsets, np.uint64(1))
+    sent = int(products.offsets[products.batches[num_batches]])
+    assert sent / ids.size == pytest.approx(scores_per_window(settings.model), rel=0.05)
+
+
+def test_one_process_sends_nothing():
+    assert estimate_traffic(run(), SIZES, zipf_occurrence(200), processes=1, threads=2) == []
+
+
+def test_elmo_sends_the_gradients_of_each_step():
+    settings = run(model={"type": "elmo", "batch_size": 4, "unroll_steps": 10})
+    (gradients,) = estimate_traffic(settings, SIZES, zipf_occurrence(200), processes=2, threads=1)
+    assert gradients.message == 4 * num_gradients(settings.model, 200)
+    assert gradients.per_epoch == (64_000 + 6_400) / (4 * 10 * 2)
+
+
+def test_glove_sends_rows_with_their_sums():
+    settings = run(model={"type": "glove", "dim": 14})
+    (rows,) = estimate_traffic(settings, SIZES, zipf_occurrence(200), processes=2, threads=1)
+    assert rows.message == 2 * 200 * 2 * 16 * 4
