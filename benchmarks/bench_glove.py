@@ -151,7 +151,7 @@ def quality_of_file(path: Path) -> dict[str, float]:
     return quality_of(vectors.index_to_key[:-1], vectors.matrix[:-1])
 
 
-def train_embtrain(snapshot: str, seed: int, quiet: bool) -> Entry:
+def train_embtrain(snapshot: str, seed: int, quiet: bool, device: str = "cpu") -> Entry:
     """Train here."""
     from embtrain.checkpoint import Checkpoint, Position
     from embtrain.config import Settings
@@ -159,7 +159,7 @@ def train_embtrain(snapshot: str, seed: int, quiet: bool) -> Entry:
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.distributed import Group
     from embtrain.manifest import Snapshot
-    from embtrain.models.build import build_model
+    from embtrain.models.build import build_model, on_device
     from embtrain.train import Report, Training
 
     train = {"epochs": EPOCHS, "seed": seed, "checkpoint_seconds": 1e9}
@@ -168,7 +168,7 @@ def train_embtrain(snapshot: str, seed: int, quiet: bool) -> Entry:
     )
     opened = Snapshot.open(snapshot)
     vocabulary = Vocabulary.read(opened)
-    model = build_model(settings.model, vocabulary, threads=THREADS, seed=seed, device="cpu")
+    model = build_model(settings.model, vocabulary, threads=THREADS, seed=seed, device=device)
     started = time.perf_counter()
     cells = TiledCells(opened, len(vocabulary), FOLDER, seed=seed, group=Group())
     harness.say(f"tiling {time.perf_counter() - started:.1f} s", quiet=quiet)
@@ -181,7 +181,7 @@ def train_embtrain(snapshot: str, seed: int, quiet: bool) -> Entry:
 
     training: Training[Any] = Training(
         model=model,
-        source=cells,
+        source=on_device(cells, model),
         held_out=None,
         settings=settings.train,
         learning_rate=settings.model.learning_rate,

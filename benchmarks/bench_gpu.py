@@ -1,16 +1,21 @@
 """Training on a GPU against gensim on the CPU; without a GPU the same claims for the CPU's kernels.
 
-Skip-gram and CBOW on the same text, in turn: corpus words per second once the ids are on the device, which is from the
-second epoch on, and quality after all. Then vectors of 300 numbers for a million words, on ids drawn by Zipf's
-law: words per second, and bytes of rows per second beside what this device copies.
+Skip-gram, CBOW and FastText on the same text, in turn: corpus words per second once the ids are on the device, which is
+from the second epoch on, and quality after all; gensim's FastText has one epoch, as it takes minutes. GloVe: cells per
+second, beside Stanford's where GLOVE_HOME is set. Then vectors of 300 numbers for a million words, on ids drawn by
+Zipf's law: words per second, and bytes of rows per second beside what this device copies.
 """
 
 from __future__ import annotations
 
+import os
+import statistics
 import time
 from dataclasses import dataclass
 from typing import Any
 
+import bench_fasttext
+import bench_glove
 import harness
 import numpy as np
 from word2vec_contest import (
@@ -58,12 +63,11 @@ def main() -> None:
     results: dict[str, dict[str, Entry]] = {}
     for model, settings in MODELS.items():
         peer = harness.in_fresh_process(train_gensim, settings, 1)
-        results[model] = {
-            "gensim": Entry(peer.words_per_second, peer.quality),
-            "embtrain": harness.in_fresh_process(train_embtrain, snapshot, settings, device),
-        }
-        for side, entry in results[model].items():
-            harness.say(f"{model:12s} {side:9s} {describe(entry)}", quiet=options.json)
+        ours = harness.in_fresh_process(train_embtrain, snapshot, settings, device)
+        results[model] = {"gensim": Entry(peer.words_per_second, peer.quality), "embtrain": ours}
+        say_both(model, results[model], quiet=options.json)
+    say_both("FastText", train_fasttext(device), quiet=options.json)
+    say_glove(device, quiet=options.json)
     for model, settings in MODELS.items():
         harness.say(f"{model:12s} {harness.in_fresh_process(train_large, settings, device)}", quiet=options.json)
     ours, peer = results["skip-gram"]["embtrain"], results["skip-gram"]["gensim"]
@@ -73,6 +77,33 @@ def main() -> None:
     harness.finish(
         harness.Result("gpu", unit, *speeds, "gensim corpus_file on the CPU", speeds[0] / speeds[1], quality)
     )
+
+
+def say_both(model: str, entries: dict[str, Entry], *, quiet: bool) -> None:
+    """Print a line for each side."""
+    for side, entry in entries.items():
+        harness.say(f"{model:12s} {side:9s} {describe(entry)}", quiet=quiet)
+
+
+def train_fasttext(device: str) -> dict[str, Entry]:
+    """Train FastText on both sides, as bench_fasttext.py does."""
+    snapshot = harness.in_fresh_process(bench_fasttext.prepare, "enwiki-fasttext", harness.data_file(CORPUS))
+    peer = harness.in_fresh_process(bench_fasttext.train_gensim, 1)
+    ours = harness.in_fresh_process(train_embtrain, snapshot, bench_fasttext.model_settings(), device)
+    return {"gensim": Entry(peer.words_per_second, peer.quality), "embtrain": ours}
+
+
+def say_glove(device: str, *, quiet: bool) -> None:
+    """Train GloVe as bench_glove.py does, and print the cells per second of the median iteration after the first."""
+    bench_glove.FOLDER.mkdir(parents=True, exist_ok=True)
+    snapshot = harness.in_fresh_process(bench_glove.prepare)
+    cells = harness.in_fresh_process(bench_glove.write_for_stanford, snapshot)
+    entries = {"embtrain": harness.in_fresh_process(bench_glove.train_embtrain, snapshot, 1, quiet, device)}
+    if os.environ.get("GLOVE_HOME"):
+        entries["Stanford"] = bench_glove.train_stanford(harness.glove_program("glove"), 1)
+    for side, entry in entries.items():
+        speed = cells / statistics.median(entry.seconds[1:])
+        harness.say(f"{'GloVe':12s} {side:9s} {speed / 1e6:8.2f} M cells/s  {bench_glove.describe(entry)}", quiet=quiet)
 
 
 def device_here() -> tuple[str, str]:
@@ -90,7 +121,7 @@ def train_embtrain(snapshot: str, model: dict[str, Any], device: str) -> Entry:
     ends: list[float] = []
     done = timed_training(
         snapshot,
-        {**model, **shape},
+        model | shape,
         seed=1,
         device=device,
         observe=lambda report: ends.append(time.perf_counter()) if report.epoch else None,

@@ -155,7 +155,7 @@ class TrainSettings(Section):
     threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     merge_words: Count | None = None
-    """Words that each of several processes trains on between two merges with the others. None: 100,000 for each of its
+    """Words that each of several processes trains on between two merges with the others. None: 50,000 for each of its
     threads. `glove` and `elmo`, whose processes do the same as one, need none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto`: a GPU if torch finds one, and what is trained can use it: ELMo, `model.objective: softmax`, `embtrain
@@ -174,7 +174,7 @@ class TrainSettings(Section):
 
     def words_between_merges(self, threads: int) -> int:
         """Return what `merge_words` says to a process of so many threads."""
-        return self.merge_words or 100_000 * threads
+        return self.merge_words or 50_000 * threads
 
 
 class EvaluateSettings(Section):
