@@ -18,12 +18,10 @@ import numpy.typing as npt
 
 from embtrain.checkpoint import Checkpoint, Position, Saved
 from embtrain.columns import Columns
+from embtrain.kernels.padding import padded
 
 State = Mapping[str, npt.NDArray[np.float32]]
 Shapes = Mapping[str, tuple[int | None, ...]]
-
-PADDED_TO = 16
-"""What the rows of a matrix in memory are a multiple of; that of the kernels, which are not imported here."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class ColumnCheckpoint(Checkpoint):
     @property
     def width(self) -> int:
         """Return the columns of the matrices in the file, padded as a process that holds them whole pads them."""
-        return -(-self.columns.dim // PADDED_TO) * PADDED_TO
+        return padded(self.columns.dim)
 
     def is_due(self, last: float, interval: float) -> bool:
         """Tell whether it is time by the first process's clock: no two agree, and all must save together."""

@@ -44,7 +44,6 @@ from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model, on_device
 from embtrain.models.protocol import CARRIED, Model, SubwordModel
-from embtrain.planning.refusal import require_room
 from embtrain.progress import training_bar
 from embtrain.registry import register
 from embtrain.schema import VOCABULARY
@@ -67,6 +66,8 @@ def train(settings: Settings) -> str | None:
     Raises:
         EmbtrainError: if the snapshot, the checkpoint or MLflow cannot be used.
     """
+    from embtrain.planning.refusal import require_room  # noqa: PLC0415 - loads numba
+
     with process_group() as group, _lease(settings, group):
         snapshot = Snapshot.open(settings.snapshot_location)
         require_room(settings, snapshot, processes=group.world_size, local_processes=group.local_world_size)

@@ -16,7 +16,9 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba.core import cgutils
 
-LANES = 16
+from embtrain.kernels import padding
+
+LANES = padding.LANES
 LANE_BYTES = 4
 CHUNK_BYTES = LANES * LANE_BYTES
 

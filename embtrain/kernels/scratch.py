@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.kernels.lanes import CHUNK_BYTES, LANE_BYTES, LANES
+from embtrain.kernels.padding import padded
 from embtrain.kernels.prediction import SLOTS, TARGETS
 
 SPARE, MEAN, STEP = range(3)
@@ -26,7 +27,7 @@ def aligned_rows(num_rows: int, dim: int) -> npt.NDArray[np.float32]:
     matrix, and with pages of 4 KB finding a page costs as much as fetching the row: training is twice as slow. So
     large matrices ask for large pages, from their first byte on.
     """
-    stride = -(-dim // LANES) * LANES
+    stride = padded(dim)
     size = num_rows * stride * LANE_BYTES
     alignment = HUGE_PAGE if size >= HUGE_PAGE else CHUNK_BYTES
     memory = mmap.mmap(-1, size + alignment, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

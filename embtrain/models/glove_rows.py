@@ -12,7 +12,7 @@ from embtrain.data.strata import Strata
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError
 from embtrain.kernels.glove import FIXED
-from embtrain.kernels.lanes import LANES
+from embtrain.kernels.padding import padded
 from embtrain.kernels.scratch import aligned_rows
 
 Rows = npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ def starting_rows(size: int, dim: int, seed: int) -> tuple[Rows, Rows]:
 
 def _starting_rows(size: int, dim: int, bias: int, random: np.random.Generator) -> Rows:
     """Return rows with the bias at column ``dim + bias``, and a 1 at the other one."""
-    stride = -(-(dim + 2) // LANES) * LANES
+    stride = padded(dim + 2)
     rows = aligned_rows(size, 2 * stride)
     one = dim + 1 - bias
     rows[:, stride:] = 1

@@ -13,17 +13,12 @@ from embtrain.config import (
     ModelSettings,
     SgnsSettings,
 )
-from embtrain.kernels.lanes import LANES
+from embtrain.kernels.padding import padded
 from embtrain.planning.sizes import Sizes
 
 FLOAT_BYTES = 4
 
 Shapes = dict[str, tuple[int, int]]
-
-
-def stride(dim: int) -> int:
-    """Return the numbers that a row of ``dim`` takes: those past it are 0."""
-    return -(-dim // LANES) * LANES
 
 
 def state_shapes(model: ModelSettings, sizes: Sizes) -> Shapes:
@@ -35,15 +30,15 @@ def state_shapes(model: ModelSettings, sizes: Sizes) -> Shapes:
         case ElmoSettings() | FactorisedModel():
             return {}
         case GloveSettings(dim=dim):
-            row = 2 * stride(dim + 2)  # with its bias, and AdaGrad's sums beside
+            row = 2 * padded(dim + 2)  # with its bias, and AdaGrad's sums beside
             return {"words": (sizes.vocabulary, row), "contexts": (sizes.vocabulary, row)}
         case FastTextSettings(dim=dim):
             return {
-                "input": (sizes.vocabulary + sizes.buckets, stride(dim)),
-                "output": (sizes.vocabulary, stride(dim)),
+                "input": (sizes.vocabulary + sizes.buckets, padded(dim)),
+                "output": (sizes.vocabulary, padded(dim)),
             }
         case SgnsSettings(dim=dim, objective=objective) | CbowSettings(dim=dim, objective=objective):
-            row = dim if objective == "softmax" else stride(dim)
+            row = dim if objective == "softmax" else padded(dim)
             nodes = sizes.vocabulary - (objective == "hierarchical_softmax")
             return {"input": (sizes.vocabulary, row), "output": (nodes, row)}
     raise TypeError(type(model))

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from embtrain.config import CbowSettings, FastTextSettings, GloveSettings, SgnsSettings
 from embtrain.data.tiles import SIDE_BITS
-from embtrain.planning.shapes import FLOAT_BYTES, stride
+from embtrain.kernels.padding import padded
+from embtrain.planning.shapes import FLOAT_BYTES
 
 ShallowModel = SgnsSettings | CbowSettings | FastTextSettings | GloveSettings
 
@@ -71,7 +72,7 @@ def work_per_item(model: ShallowModel, *, ngrams_per_word: float = 0, cells_per_
     if isinstance(model, GloveSettings):
         return _of_cell(model, cells_per_tile)
     targets = model.num_negatives + 1
-    contexts, row = contexts_per_window(model), stride(model.dim)
+    contexts, row = contexts_per_window(model), padded(model.dim)
     if isinstance(model, FastTextSettings):
         # A position's rows are added up as it enters, and changed as it leaves; no negative serves two windows.
         rows = 1 + ngrams_per_word
@@ -93,7 +94,7 @@ def work_on_gpu(model: SgnsSettings | CbowSettings, *, centers: int, negatives: 
         centers: of a tile.
         negatives: that all centers of the tile share.
     """
-    row = stride(model.dim)
+    row = padded(model.dim)
     near = centers + 2 * model.window
     rows, contexts = centers + near + negatives, 1 << (near - 1).bit_length()  # padded to what a product takes
     scored = contexts if isinstance(model, SgnsSettings) else centers
@@ -102,7 +103,7 @@ def work_on_gpu(model: SgnsSettings | CbowSettings, *, centers: int, negatives: 
 
 
 def _of_cell(model: GloveSettings, cells_per_tile: float) -> Work:
-    row = stride(model.dim + 2)
+    row = padded(model.dim + 2)
     rows_of_tile = min(2 * cells_per_tile, 2 << SIDE_BITS)
     traffic = 2 * row * READ_AND_WRITTEN * rows_of_tile / cells_per_tile
     return Work(row * (2 + 2 * _ADAGRAD), traffic + _CELL_BYTES)

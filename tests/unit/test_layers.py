@@ -114,6 +114,12 @@ def test_importing_loads_no_heavy_library(statement):
     assert found.stdout.split() == []
 
 
+def test_registering_vectors_of_other_tools_loads_no_kernels():
+    check = "import sys, embtrain.workflow; print(*{'numba', 'torch', 'triton'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+
+
 def test_job_names_do_not_shadow_the_standard_library():
     # Under spark-submit a job's own folder comes first on sys.path.
     assert not {path.stem for path in sources("jobs")} & set(sys.stdlib_module_names)
