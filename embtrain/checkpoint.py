@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from embtrain.distributed import Group
 from embtrain.errors import CheckpointError
 
 RECORD = "checkpoint.json"
@@ -40,6 +41,12 @@ class Position:
     """Predictions made in this epoch so far."""
     loss: float = 0.0
     """Their loss."""
+
+
+def shared(position: Position, group: Group) -> Position:
+    """Give every process the first one's position."""
+    epoch, pieces, items, pairs, loss = group.from_first(np.array(astuple(position), np.float64)).tolist()
+    return Position(int(epoch), int(pieces), int(items), int(pairs), loss)
 
 
 class Saved(NamedTuple):

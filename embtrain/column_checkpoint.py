@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.checkpoint import Checkpoint, Position, Saved
+from embtrain.checkpoint import Checkpoint, Position, Saved, shared
 from embtrain.columns import Columns
 from embtrain.kernels.padding import padded
 
@@ -78,8 +78,7 @@ class ColumnCheckpoint(Checkpoint):
             saved = None
         if saved is None:
             return None
-        epoch, pieces, items, pairs, loss = group.from_first(np.array(astuple(saved.position), np.float64)).tolist()
-        return saved._replace(position=Position(int(epoch), int(pieces), int(items), int(pairs), loss))
+        return saved._replace(position=shared(saved.position, group))
 
     def _read_arrays(self, file: Any, shapes: Shapes) -> dict[str, npt.NDArray[np.float32]]:
         self.columns.group.from_first(np.array([True]))

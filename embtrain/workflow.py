@@ -10,14 +10,13 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embtrain import tracking
-from embtrain.checkpoint import Checkpoint, Position
+from embtrain.checkpoint import Checkpoint, Position, shared
 from embtrain.column_checkpoint import ColumnCheckpoint
 from embtrain.columns import Columns
 from embtrain.config import (
@@ -155,9 +154,7 @@ def _resume(model: Model[Any], checkpoint: Checkpoint, group: Group) -> tuple[Po
     saved = checkpoint.load(_shapes(model)) if group.is_first else None
     if saved:
         model.load_state(saved.state)
-    position = saved.position if saved else Position()
-    epoch, pieces, items, pairs, loss = group.from_first(np.array(astuple(position), np.float64)).tolist()
-    position = Position(int(epoch), int(pieces), int(items), int(pairs), loss)
+    position = shared(saved.position if saved else Position(), group)
     if position.items:
         model.load_state({name: group.from_first(array) for name, array in model.state().items()})
     return position, saved.notes if saved else {}

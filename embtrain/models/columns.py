@@ -34,9 +34,9 @@ from embtrain.kernels.column_products import (
 )
 from embtrain.kernels.column_rows import take_gradients
 from embtrain.kernels.lanes import LANES
-from embtrain.kernels.sampling import fill_alias_table
 from embtrain.kernels.scratch import aligned_rows
 from embtrain.models.hogwild import SPAN_TOKENS, keep_threshold, span_seed, starting_rows
+from embtrain.models.objectives import alias_table
 from embtrain.models.protocol import Merger, Tally, alone
 from embtrain.models.threads import cut_into_spans
 
@@ -75,8 +75,7 @@ class ColumnWord2Vec:
     ) -> None:
         self._settings, self._columns = settings, columns
         self._keep_threshold = keep_threshold(vocabulary)
-        self._alias = np.empty(len(vocabulary), np.uint64)
-        fill_alias_table(vocabulary.negative_probability.copy(), self._alias)
+        self._alias = alias_table(vocabulary)
         self._batch_windows = batch_windows(len(vocabulary))
         own = slice(columns.first, columns.last)
         input_rows = starting_rows(len(vocabulary), settings.dim, seed, own)

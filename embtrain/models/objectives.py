@@ -64,8 +64,7 @@ class NegativeSampling:
         occurrence: npt.NDArray[np.float64],
     ) -> None:
         self._settings = settings
-        self._alias = np.empty(len(vocabulary), np.uint64)
-        fill_alias_table(vocabulary.negative_probability.copy(), self._alias)
+        self._alias = alias_table(vocabulary)
         self.output_rows = aligned_rows(len(vocabulary), settings.dim)
         self.occurrence = occurrence
 
@@ -152,6 +151,13 @@ class HierarchicalSoftmax:
         if isinstance(settings, CbowSettings):
             return train_cbow_on_paths(*arguments, settings.gradient == "corrected")  # type: ignore[no-any-return]
         return train_skipgram_on_paths(*arguments)  # type: ignore[no-any-return]
+
+
+def alias_table(vocabulary: Vocabulary) -> npt.NDArray[np.uint64]:
+    """Return what negatives are drawn by; see :func:`embtrain.kernels.sampling.fill_alias_table`. Shape ``(V,)``."""
+    alias = np.empty(len(vocabulary), np.uint64)
+    fill_alias_table(vocabulary.negative_probability.copy(), alias)
+    return alias
 
 
 def require_two_words(vocabulary: Vocabulary, objective: str) -> None:

@@ -36,12 +36,25 @@ class RowLoads(NamedTuple):
     """Shape ``(V,)``."""
 
 
-def programs_in_flight(vocab_size: int, device: torch.device) -> int:
-    """Return how many programs train at the same time: as many as the device runs, and the vocabulary bears."""
+def programs_in_flight(
+    vocab_size: int,
+    device: torch.device,
+    *,
+    words_per_program: int = WORDS_PER_CENTER * CENTERS,
+    per_multiprocessor: int = PROGRAMS_PER_MULTIPROCESSOR,
+) -> int:
+    """Return how many programs train at the same time: as many as the device runs, and the vocabulary bears.
+
+    Args:
+        vocab_size: V.
+        device: where they train; Triton's interpreter runs one at a time.
+        words_per_program: of the vocabulary, at least.
+        per_multiprocessor: programs that fit.
+    """
     if device.type != "cuda":
         return 1
-    borne = max(1, vocab_size // (WORDS_PER_CENTER * CENTERS))
-    return min(borne, PROGRAMS_PER_MULTIPROCESSOR * torch.cuda.get_device_properties(device).multi_processor_count)
+    fit = per_multiprocessor * torch.cuda.get_device_properties(device).multi_processor_count
+    return min(max(1, vocab_size // words_per_program), fit)
 
 
 def row_loads(

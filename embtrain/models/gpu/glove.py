@@ -19,6 +19,7 @@ from embtrain.kernels.gpu.glove import train_glove_tiles
 from embtrain.models.glove_rows import divergence, exchange_strata, starting_rows, vectors_of
 from embtrain.models.gpu.blocks import room_for_blocks
 from embtrain.models.gpu.cells import ResidentCells, cut_into_tiles
+from embtrain.models.gpu.flight import programs_in_flight
 from embtrain.models.protocol import Merger, Tally, alone
 
 CELLS = 32
@@ -59,7 +60,12 @@ class DeviceGlove:
         rows = starting_rows(len(vocabulary), settings.dim, seed)
         self.word_rows, self.context_rows = (torch.from_numpy(array).to(self._device) for array in rows)
         self._cells = ResidentCells(self._device, room_for_blocks(self._device))
-        self._num_programs = programs_in_flight(len(vocabulary), self._device)
+        self._num_programs = programs_in_flight(
+            len(vocabulary),
+            self._device,
+            words_per_program=WORDS_PER_TILE,
+            per_multiprocessor=PROGRAMS_PER_MULTIPROCESSOR,
+        )
         self._shift = 0
 
     def train(self, block: CellBlock, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
@@ -158,11 +164,3 @@ class DeviceGlove:
         rows = (first_word + (place & 0xFFFF), first_context + (place >> 16 & 0xFFFF))
         word, context = (self._tokens[self._strata.ids[row]] for row in rows)
         return divergence(word, context, float(self._cells.log_counts[cell]), self._settings)
-
-
-def programs_in_flight(vocab_size: int, device: torch.device) -> int:
-    """Return how many programs train at the same time: as many as the device runs, and the vocabulary bears."""
-    if device.type != "cuda":
-        return 1
-    borne = max(1, vocab_size // WORDS_PER_TILE)
-    return min(borne, PROGRAMS_PER_MULTIPROCESSOR * torch.cuda.get_device_properties(device).multi_processor_count)

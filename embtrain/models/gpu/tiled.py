@@ -13,11 +13,11 @@ from embtrain.config import CbowSettings, FastTextSettings, SgnsSettings
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
-from embtrain.kernels.sampling import fill_alias_table
 from embtrain.models.gpu.blocks import DeviceBlock
 from embtrain.models.gpu.flight import CENTERS, NEGATIVES, programs_in_flight, row_loads
 from embtrain.models.gpu.windows import subsample
 from embtrain.models.hogwild import keep_threshold, occurrence
+from embtrain.models.objectives import alias_table
 from embtrain.models.protocol import Merger, Tally, alone
 
 SPAN_TOKENS = 1 << 18
@@ -65,9 +65,7 @@ class Tiled:
     ) -> None:
         self.device = torch.device(device)
         self._settings, self._launch = settings, launch
-        alias = np.empty(len(vocabulary), np.uint64)
-        fill_alias_table(vocabulary.negative_probability.copy(), alias)
-        self._alias = self._put(alias.view(np.int64))
+        self._alias = self._put(alias_table(vocabulary).view(np.int64))
         self._keep_threshold = self._put(keep_threshold(vocabulary).astype(np.int64))
         self.input_rows = self._put(input_rows)
         self.output_rows = torch.zeros(len(vocabulary), input_rows.shape[1], device=self.device)
