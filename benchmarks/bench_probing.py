@@ -1,42 +1,57 @@
 """What each layer of an ELMo knows: parts of speech in English and Korean, and similarity of words in context.
 
-The English biLM is that of bench_sms.py; the Korean one is trained the first time, on articles of Wikipedia. The peer
-is the layer of words, which knows no context.
+The biLMs are trained the first time, on articles of Wikipedia. The peer is the layer of words, which knows no context.
 """
 
 from __future__ import annotations
 
 import gzip
+from dataclasses import dataclass, field
+from typing import Any
 
-import bench_sms
 import harness
 from registered import model_of
 
 WORK = harness.WORK / "probing"
-ARTICLES = "corpora/kowiki-docs.txt.gz"
 TAGS = {"en": "ud/en_ewt-ud-{}.conllu.gz", "ko": "ud/ko_gsd-ud-{}.conllu.gz"}
 CONTEXTS = "eval/en/scws/ratings.txt"
 
-KOREAN_CHARACTERS = 5_000_000
-"""Of Wikipedia."""
 
-KOREAN_FILTERS = [[1, 32], [3, 64], [6, 128]]
-"""A Korean syllable is three bytes: of one byte, of a syllable, of two."""
+@dataclass(frozen=True)
+class Trained:
+    """What a biLM is trained on: so many characters of a file of articles."""
+
+    articles: str
+    characters: int
+    min_count: int
+    model: dict[str, Any] = field(default_factory=dict)
 
 
-def korean() -> str:
-    """Return the Korean biLM."""
+TRAINED = {
+    "en": Trained("corpora/enwiki-docs.txt.gz", 60_000_000, min_count=3),
+    # A Korean syllable is three bytes: filters of one byte, of a syllable, of two.
+    "ko": Trained(
+        "corpora/kowiki-docs.txt.gz", 5_000_000, min_count=1, model={"filters": [[1, 32], [3, 64], [6, 128]]}
+    ),
+}
+
+
+def bilm(language: str) -> str:
+    """Return the biLM of a language."""
+    trained = TRAINED[language]
     WORK.mkdir(parents=True, exist_ok=True)
-    text = WORK / "articles.txt"
-    with gzip.open(harness.data_file(ARTICLES), "rt", encoding="utf-8") as file:
-        text.write_text(file.read(KOREAN_CHARACTERS), encoding="utf-8")
+    text = WORK / f"articles-{language}.txt"
+    with gzip.open(harness.data_file(trained.articles), "rt", encoding="utf-8") as file:
+        text.write_text(file.read(trained.characters), encoding="utf-8")
+    tokens = {"tokenizer": "punctuated", "lowercase": False}
     return model_of(
         {
-            "name": "probing-ko",
-            "snapshot": str(WORK / "snapshot"),
-            "corpus": {"paths": [str(text)], "language": "ko", "held_out": 0.01, **bench_sms.TOKENS},
-            "vocabulary": {"min_count": 1},
-            "model": {"type": "elmo", "filters": KOREAN_FILTERS},
+            "name": f"probing-{language}",
+            "snapshot": str(WORK / f"snapshot-{language}"),
+            "tables": ["characters"],
+            "corpus": {"paths": [str(text)], "language": language, "held_out": 0.01, **tokens},
+            "vocabulary": {"min_count": trained.min_count},
+            "model": {"type": "elmo", **trained.model},
             "train": {"epochs": 1},
         },
         WORK,
@@ -49,7 +64,7 @@ def probe(language: str) -> dict[str, float]:
     from embtrain.loading import load
     from embtrain.probing.part_of_speech import probe_tagging
 
-    model = load(bench_sms.make(bench_sms.ELMO) if language == "en" else korean())
+    model = load(bilm(language))
     train, test = (harness.data_file(TAGS[language].format(part)) for part in ("train", "test"))
     tagging = probe_tagging(model, train, test)
     found = {f"tags {language}, {layer}": value for layer, value in tagging.layers.items()}

@@ -60,6 +60,62 @@ def score_means(
     return of_centers, of_negatives, hh, yy, zz
 
 
+@triton.jit
+def predict_from_means(
+    contexts,
+    centers,
+    negatives,
+    band,
+    share,
+    differs,
+    negative_weight,
+    learning_rate,
+    STRIDE: tl.constexpr,
+    CENTERS: tl.constexpr,
+    NEGATIVES: tl.constexpr,
+    CHUNK: tl.constexpr,
+    DIVIDES: tl.constexpr,
+):
+    """Predict each center from the mean of its window.
+
+    Args:
+        contexts, centers, negatives, band, share: as for :func:`score_means`.
+        differs: from :func:`embtrain.kernels.gpu.tiles.differ`.
+        negative_weight, learning_rate, STRIDE, CENTERS, NEGATIVES, CHUNK, DIVIDES: as for :func:`train_cbow_tiles`.
+
+    Returns:
+        The number of centers with a context, their loss, what of a center's mean it and negatives are moved by,
+        of shapes ``(CENTERS, 1)`` and ``(CENTERS, NEGATIVES)``, and how far scores of contexts, centers and negatives
+        move.
+    """
+    of_centers, of_negatives, hh, yy, zz = score_means(
+        contexts, centers, negatives, band, share, STRIDE, CENTERS, NEGATIVES, CHUNK
+    )
+    has_context = tl.sum(band, axis=1)[:, None] > 0
+    against = tl.where(has_context, differs * negative_weight, 0.0)
+    loss = tl.sum(tl.where(has_context, softplus(-of_centers), 0.0)) + tl.sum(against * softplus(of_negatives))
+    of_centers = tl.where(has_context, learning_rate * tl.sigmoid(-of_centers), 0.0)
+    of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
+    # A step along h moves the score with h by its square: hh, yy and zz are those of means and rows.
+    of_mean = of_centers * yy - tl.sum(of_negatives * zz[None, :], axis=1)[:, None]
+    if DIVIDES:
+        of_mean *= share
+    x_moves = tl.sum(band * of_mean, axis=0)
+    y_moves = tl.sum(of_centers * hh, axis=1)
+    z_moves = tl.sum(-of_negatives * hh, axis=0)
+    return tl.sum(has_context.to(tl.int64)), loss, of_centers, of_negatives, x_moves, y_moves, z_moves
+
+
+@triton.jit
+def step_means(x, y, z, band, share, of_centers, of_negatives, DIVIDES: tl.constexpr):
+    """Return what some columns of contexts, centers and negatives are moved by."""
+    mean = tl.dot(band, x) * share
+    of_mean = of_centers * y + tl.dot(of_negatives, z)
+    if DIVIDES:
+        of_mean *= share
+    return tl.dot(tl.trans(band), of_mean), of_centers * mean, tl.dot(tl.trans(of_negatives), mean)
+
+
 @triton.jit(do_not_specialize=SCALARS)
 def train_cbow_tiles(
     input_rows,
@@ -108,40 +164,27 @@ def train_cbow_tiles(
             ids, sequences, position, last, num_kept, alias, vocab_size, seed,
             WINDOW, DYNAMIC, CENTERS, CONTEXTS, NEGATIVES,
         )  # fmt: skip
-        size = tl.sum(band, axis=1)[:, None]
-        has_context = size > 0
-        share = 1.0 / tl.maximum(size, 1.0)
-        against = tl.where(has_context, differ(center_ids, negative_ids) * negative_weight, 0.0)
         centers = row_addresses(output_rows, center_ids, STRIDE)
         contexts = row_addresses(input_rows, context_ids, STRIDE)
         negatives = row_addresses(output_rows, negative_ids, STRIDE)
-        of_centers, of_negatives, hh, yy, zz = score_means(
-            contexts, centers, negatives, band, share, STRIDE, CENTERS, NEGATIVES, CHUNK
-        )
-        num_pairs += tl.sum(has_context.to(tl.int64))
-        cost = tl.sum(tl.where(has_context, softplus(-of_centers), 0.0)) + tl.sum(against * softplus(of_negatives))
+        share = 1.0 / tl.maximum(tl.sum(band, axis=1), 1.0)[:, None]
+        made, cost, of_centers, of_negatives, x_moves, y_moves, z_moves = predict_from_means(
+            contexts, centers, negatives, band, share, differ(center_ids, negative_ids), negative_weight, learning_rate,
+            STRIDE, CENTERS, NEGATIVES, CHUNK, DIVIDES,
+        )  # fmt: skip
+        num_pairs += made
         loss += cost.to(tl.float64)
-
         if TRAINS:
-            of_centers = tl.where(has_context, learning_rate * tl.sigmoid(-of_centers), 0.0)
-            of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
             has_center = (tl.sum(band, axis=0) > 0)[:, None]
+            has_context = (tl.sum(band, axis=1) > 0)[:, None]
             everything = tl.full((NEGATIVES, 1), 1, tl.int1)
-            # A step along h moves the score with h by its square: hh, yy and zz are those of means and rows.
-            of_mean = of_centers * yy - tl.sum(of_negatives * zz[None, :], axis=1)[:, None]
-            if DIVIDES:
-                of_mean *= share
-            for_contexts = shortened(input_load, context_ids, tl.sum(band * of_mean, axis=0))
-            for_centers = shortened(output_load, center_ids, tl.sum(of_centers * hh, axis=1))
-            for_negatives = shortened(output_load, negative_ids, tl.sum(-of_negatives * hh, axis=0))
+            for_contexts = shortened(input_load, context_ids, x_moves)
+            for_centers = shortened(output_load, center_ids, y_moves)
+            for_negatives = shortened(output_load, negative_ids, z_moves)
             for start in range(0, STRIDE, CHUNK):
                 x, y, z, columns, inside = load_rows(contexts, centers, negatives, start, STRIDE, CHUNK)
-                mean = tl.dot(band, x) * share
-                step = of_centers * y + tl.dot(of_negatives, z)
-                if DIVIDES:
-                    step *= share
-                of_z = tl.dot(tl.trans(of_negatives), mean)
-                add_to_rows(centers, columns, of_centers * mean * for_centers, has_context, inside)
+                of_x, of_y, of_z = step_means(x, y, z, band, share, of_centers, of_negatives, DIVIDES)
+                add_to_rows(centers, columns, of_y * for_centers, has_context, inside)
                 add_to_rows(negatives, columns, of_z * for_negatives, everything, inside)
-                add_to_rows(contexts, columns, tl.dot(tl.trans(band), step) * for_contexts, has_center, inside)
+                add_to_rows(contexts, columns, of_x * for_contexts, has_center, inside)
     count_and_cost(pairs, losses, num_pairs, loss)

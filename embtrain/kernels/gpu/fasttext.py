@@ -11,8 +11,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from embtrain.kernels.gpu.cbow import score_means
-from embtrain.kernels.gpu.skipgram import score_pairs
+from embtrain.kernels.gpu.cbow import predict_from_means, step_means
+from embtrain.kernels.gpu.skipgram import predict_from_each, step_each
 from embtrain.kernels.gpu.tiles import (
     SCALARS,
     add_to_rows,
@@ -22,7 +22,6 @@ from embtrain.kernels.gpu.tiles import (
     load_tile,
     row_addresses,
     shortened,
-    softplus,
 )
 
 
@@ -86,17 +85,19 @@ def train_fasttext_tiles(
         tl.debug_barrier()
         centers = row_addresses(output_rows, center_ids, STRIDE)
         negatives = row_addresses(output_rows, negative_ids, STRIDE)
-        against = differ(center_ids, negative_ids) * negative_weight
+        differs = differ(center_ids, negative_ids)
         share = share_of_rows(band, size)
         if CBOW:
             made, cost, of_centers, of_negatives, x_moves, y_moves, z_moves = predict_from_means(
-                contexts, centers, negatives, band, against, share, learning_rate, STRIDE, CENTERS, NEGATIVES, CHUNK
-            )
+                contexts, centers, negatives, band, share, differs, negative_weight, learning_rate,
+                STRIDE, CENTERS, NEGATIVES, CHUNK, False,
+            )  # fmt: skip
         else:
             made, cost, of_centers, of_negatives, x_moves, y_moves, z_moves = predict_from_each(
-                contexts, centers, negatives, band, against, learning_rate, STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK
-            )
-        num_pairs += made.to(tl.int64)
+                contexts, centers, negatives, band, differs, negative_weight, learning_rate,
+                STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK,
+            )  # fmt: skip
+        num_pairs += made
         loss += cost.to(tl.float64)
         if TRAINS:
             is_predicted, everything = tl.sum(band, axis=1)[:, None] > 0, tl.full((NEGATIVES, 1), 1, tl.int1)
@@ -105,7 +106,7 @@ def train_fasttext_tiles(
             for start in range(0, STRIDE, CHUNK):
                 x, y, z, columns, inside = load_rows(contexts, centers, negatives, start, STRIDE, CHUNK)
                 if CBOW:
-                    of_x, of_y, of_z = step_means(x, y, z, band, share, of_centers, of_negatives)
+                    of_x, of_y, of_z = step_means(x, y, z, band, share, of_centers, of_negatives, False)
                 else:
                     of_x, of_y, of_z = step_each(x, y, z, of_centers, of_negatives)
                 spread(input_rows, part_rows, part, size, input_load, x_moves, columns, inside, of_x, STRIDE)
@@ -165,89 +166,6 @@ def spread(input_rows, part_rows, part, size, input_load, moves, columns, inside
         rows, there = load_row_ids(part_rows, part, size, number)
         step = change * shortened(input_load, rows, moves)
         add_to_rows(row_addresses(input_rows, rows, STRIDE), columns, step, there, inside)
-
-
-@triton.jit
-def predict_from_each(
-    contexts,
-    centers,
-    negatives,
-    band,
-    against,
-    learning_rate,
-    STRIDE: tl.constexpr,
-    CENTERS: tl.constexpr,
-    CONTEXTS: tl.constexpr,
-    NEGATIVES: tl.constexpr,
-    CHUNK: tl.constexpr,
-):
-    """Predict each center from each word of its window.
-
-    Returns:
-        How often, the loss, what of a context's vector centers and negatives are moved by, of shapes
-        ``(CENTERS, CONTEXTS)`` and ``(NEGATIVES, CONTEXTS)``, and how far scores of contexts, centers and negatives
-        move.
-    """
-    of_centers, of_negatives, xx, yy, zz = score_pairs(
-        contexts, centers, negatives, STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK
-    )
-    against = tl.dot(tl.trans(against), band)  # how many pairs each negative stands against, weighed
-    loss = tl.sum(band * softplus(-of_centers)) + tl.sum(against * softplus(of_negatives))
-    of_centers = learning_rate * band * tl.sigmoid(-of_centers)
-    of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
-    x_moves = tl.sum(of_centers * yy[:, None], axis=0) - tl.sum(of_negatives * zz[:, None], axis=0)
-    y_moves = tl.sum(of_centers * xx[None, :], axis=1)
-    z_moves = tl.sum(-of_negatives * xx[None, :], axis=1)
-    return tl.sum(band), loss, of_centers, of_negatives, x_moves, y_moves, z_moves
-
-
-@triton.jit
-def step_each(x, y, z, of_centers, of_negatives):
-    """Return what some columns of contexts, centers and negatives are moved by."""
-    of_x = tl.dot(tl.trans(of_negatives), z, tl.dot(tl.trans(of_centers), y))
-    return of_x, tl.dot(of_centers, x), tl.dot(of_negatives, x)
-
-
-@triton.jit
-def predict_from_means(
-    contexts,
-    centers,
-    negatives,
-    band,
-    against,
-    share,
-    learning_rate,
-    STRIDE: tl.constexpr,
-    CENTERS: tl.constexpr,
-    NEGATIVES: tl.constexpr,
-    CHUNK: tl.constexpr,
-):
-    """Predict each center from the mean of all rows of all words of its window.
-
-    Returns:
-        How often, the loss, what of a center's mean it and negatives are moved by, of shapes ``(CENTERS, 1)`` and
-        ``(CENTERS, NEGATIVES)``, and how far scores of contexts, centers and negatives move.
-    """
-    of_centers, of_negatives, hh, yy, zz = score_means(
-        contexts, centers, negatives, band, share, STRIDE, CENTERS, NEGATIVES, CHUNK
-    )
-    has_context = tl.sum(band, axis=1)[:, None] > 0
-    against = tl.where(has_context, against, 0.0)
-    loss = tl.sum(tl.where(has_context, softplus(-of_centers), 0.0)) + tl.sum(against * softplus(of_negatives))
-    of_centers = tl.where(has_context, learning_rate * tl.sigmoid(-of_centers), 0.0)
-    of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
-    of_mean = of_centers * yy - tl.sum(of_negatives * zz[None, :], axis=1)[:, None]
-    x_moves, y_moves = tl.sum(band * of_mean, axis=0), tl.sum(of_centers * hh, axis=1)
-    z_moves = tl.sum(-of_negatives * hh, axis=0)
-    return tl.sum(has_context.to(tl.int32)), loss, of_centers, of_negatives, x_moves, y_moves, z_moves
-
-
-@triton.jit
-def step_means(x, y, z, band, share, of_centers, of_negatives):
-    """Return what some columns of contexts, centers and negatives are moved by."""
-    mean = tl.dot(band, x) * share
-    of_x = tl.dot(tl.trans(band), of_centers * y + tl.dot(of_negatives, z))
-    return of_x, of_centers * mean, tl.dot(tl.trans(of_negatives), mean)
 
 
 @triton.jit

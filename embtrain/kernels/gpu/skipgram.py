@@ -51,6 +51,57 @@ def score_pairs(
     return of_centers, of_negatives, xx, yy, zz
 
 
+@triton.jit
+def predict_from_each(
+    contexts,
+    centers,
+    negatives,
+    band,
+    differs,
+    negative_weight,
+    learning_rate,
+    STRIDE: tl.constexpr,
+    CENTERS: tl.constexpr,
+    CONTEXTS: tl.constexpr,
+    NEGATIVES: tl.constexpr,
+    CHUNK: tl.constexpr,
+):
+    """Predict each center from each context of its window.
+
+    Args:
+        contexts, centers, negatives: addresses of their rows.
+        band: 1 where a context is in a center's window. Shape ``(CENTERS, CONTEXTS)``.
+        differs: from :func:`embtrain.kernels.gpu.tiles.differ`.
+        negative_weight, learning_rate, STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK: as for
+            :func:`train_skipgram_tiles`.
+
+    Returns:
+        The number of pairs, their loss, what of a context's row centers and negatives are moved by, of shapes
+        ``(CENTERS, CONTEXTS)`` and ``(NEGATIVES, CONTEXTS)``, and how far scores of contexts, centers and negatives
+        move.
+    """
+    of_centers, of_negatives, xx, yy, zz = score_pairs(
+        contexts, centers, negatives, STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK
+    )
+    # How many pairs each negative stands against, by context: counts, which a product in tf32 has exactly.
+    against = tl.dot(tl.trans(differs), band) * negative_weight
+    loss = tl.sum(band * softplus(-of_centers)) + tl.sum(against * softplus(of_negatives))
+    of_centers = learning_rate * band * tl.sigmoid(-of_centers)
+    of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
+    # A step along x moves the score with x by its square: xx, yy and zz are those of the rows.
+    x_moves = tl.sum(of_centers * yy[:, None], axis=0) - tl.sum(of_negatives * zz[:, None], axis=0)
+    y_moves = tl.sum(of_centers * xx[None, :], axis=1)
+    z_moves = tl.sum(-of_negatives * xx[None, :], axis=1)
+    return tl.sum(band).to(tl.int64), loss, of_centers, of_negatives, x_moves, y_moves, z_moves
+
+
+@triton.jit
+def step_each(x, y, z, of_centers, of_negatives):
+    """Return what some columns of contexts, centers and negatives are moved by."""
+    of_x = tl.dot(tl.trans(of_negatives), z, tl.dot(tl.trans(of_centers), y))
+    return of_x, tl.dot(of_centers, x), tl.dot(of_negatives, x)
+
+
 @triton.jit(do_not_specialize=SCALARS)
 def train_skipgram_tiles(
     input_rows,
@@ -112,33 +163,26 @@ def train_skipgram_tiles(
             ids, sequences, position, last, num_kept, alias, vocab_size, seed,
             WINDOW, DYNAMIC, CENTERS, CONTEXTS, NEGATIVES,
         )  # fmt: skip
-        # How many pairs each negative stands against, by context: counts, which a product in tf32 has exactly.
-        against = tl.dot(tl.trans(differ(center_ids, negative_ids)), band) * negative_weight
         centers = row_addresses(output_rows, center_ids, STRIDE)
         contexts = row_addresses(input_rows, context_ids, STRIDE)
         negatives = row_addresses(output_rows, negative_ids, STRIDE)
-        of_centers, of_negatives, xx, yy, zz = score_pairs(
-            contexts, centers, negatives, STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK
-        )
-        num_pairs += tl.sum(band).to(tl.int64)
-        cost = tl.sum(band * softplus(-of_centers)) + tl.sum(against * softplus(of_negatives))
+        made, cost, of_centers, of_negatives, x_moves, y_moves, z_moves = predict_from_each(
+            contexts, centers, negatives, band, differ(center_ids, negative_ids), negative_weight, learning_rate,
+            STRIDE, CENTERS, CONTEXTS, NEGATIVES, CHUNK,
+        )  # fmt: skip
+        num_pairs += made
         loss += cost.to(tl.float64)
-
         if TRAINS:
-            of_centers = learning_rate * band * tl.sigmoid(-of_centers)
-            of_negatives = -learning_rate * against * tl.sigmoid(of_negatives)
             has_pair = (tl.sum(band, axis=0) > 0)[:, None]
             is_predicted = (tl.sum(band, axis=1) > 0)[:, None]
             everything = tl.full((NEGATIVES, 1), 1, tl.int1)
-            # A step along x moves the score with x by its square: xx, yy and zz are those of the rows.
-            of_context = tl.sum(of_centers * yy[:, None], axis=0) - tl.sum(of_negatives * zz[:, None], axis=0)
-            for_contexts = shortened(input_load, context_ids, of_context)
-            for_centers = shortened(output_load, center_ids, tl.sum(of_centers * xx[None, :], axis=1))
-            for_negatives = shortened(output_load, negative_ids, tl.sum(-of_negatives * xx[None, :], axis=1))
+            for_contexts = shortened(input_load, context_ids, x_moves)
+            for_centers = shortened(output_load, center_ids, y_moves)
+            for_negatives = shortened(output_load, negative_ids, z_moves)
             for start in range(0, STRIDE, CHUNK):
                 x, y, z, columns, inside = load_rows(contexts, centers, negatives, start, STRIDE, CHUNK)
-                of_x = tl.dot(tl.trans(of_negatives), z, tl.dot(tl.trans(of_centers), y))
-                add_to_rows(centers, columns, tl.dot(of_centers, x) * for_centers, is_predicted, inside)
-                add_to_rows(negatives, columns, tl.dot(of_negatives, x) * for_negatives, everything, inside)
+                of_x, of_y, of_z = step_each(x, y, z, of_centers, of_negatives)
+                add_to_rows(centers, columns, of_y * for_centers, is_predicted, inside)
+                add_to_rows(negatives, columns, of_z * for_negatives, everything, inside)
                 add_to_rows(contexts, columns, of_x * for_contexts, has_pair, inside)
     count_and_cost(pairs, losses, num_pairs, loss)
