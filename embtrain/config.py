@@ -163,8 +163,8 @@ class TrainSettings(Section):
     The log says which."""
     parallel: Literal["data", "columns"] = "data"
     """What several processes share out. `data`: the text; each holds all vectors, or, for ELMo, all weights. `columns`:
-    the numbers of every vector, for vectors that do not fit one machine; for `sgns` and `cbow` with negative sampling,
-    on CPUs. Then no number of processes or threads changes the result."""
+    the numbers of every vector, for vectors that do not fit one machine or one GPU; for `sgns` and `cbow` with negative
+    sampling. Then no number of processes or threads changes the result."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None

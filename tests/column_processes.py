@@ -1,6 +1,7 @@
 """Training by columns without MLflow, here or in the processes of torchrun: column_processes.py SNAPSHOT FOLDER."""
 
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, process_group
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model
+from embtrain.models.columns import ColumnWord2Vec
+from embtrain.models.gpu.columns import DeviceColumns
+from embtrain.models.hogwild import starting_rows
 from embtrain.schema import HELD_OUT
 from embtrain.train import Training
 
@@ -27,13 +31,24 @@ MODELS = {
 }
 
 
-def prepared(snapshot, checkpoint, *, name="sgns", group=None, threads=1, observe=None, **options):
+COMPUTES = ("threads", "device")
+
+
+def built(model, vocabulary, columns, *, compute, threads, seed):
+    """Return a model by columns; those of a device are computed as on a GPU, but on the CPU."""
+    if compute == "threads":
+        return build_model(model, vocabulary, threads=threads, seed=seed, columns=columns, device="cpu")
+    rows = starting_rows(len(vocabulary), DIM, seed, slice(columns.first, columns.last))
+    return ColumnWord2Vec(model, vocabulary, columns, DeviceColumns(model, rows, columns, device="cpu"))
+
+
+def prepared(snapshot, checkpoint, *, name="sgns", compute="threads", group=None, threads=1, observe=None, **options):
     """Return a training by columns that is ready to run."""
     model, columns = MODELS[name], Columns.of(DIM, group or Group())
     vocabulary = Vocabulary.read(snapshot)
     sequences, held_out = (SequenceTable(snapshot, len(vocabulary), *table) for table in ([], [HELD_OUT]))
     return Training(
-        model=build_model(model, vocabulary, threads=threads, seed=1, columns=columns),
+        model=built(model, vocabulary, columns, compute=compute, threads=threads, seed=1),
         source=sequences,
         held_out=held_out.read(held_out.row_groups[0]),
         settings=TrainSettings(**{"epochs": 2, **options}),
@@ -45,13 +60,14 @@ def prepared(snapshot, checkpoint, *, name="sgns", group=None, threads=1, observ
     )
 
 
-def train(snapshot, folder, *, name, group=None):
+def train(snapshot, folder, *, name, compute, group=None):
     """Train a model, and leave its checkpoint in the folder; return the vectors and the losses on held-out text."""
     losses = []
     training = prepared(
         snapshot,
-        folder / name,
+        folder / f"{name} by {compute}",
         name=name,
+        compute=compute,
         group=group,
         observe=lambda report: losses.append(report.held_out.loss) if report.held_out else None,
     )
@@ -62,10 +78,10 @@ def train(snapshot, folder, *, name, group=None):
 def main(snapshot, folder):
     """Train every model; the first process writes the vectors and losses."""
     with process_group() as group:
-        for name in MODELS:
-            vectors, losses = train(Snapshot.open(snapshot), folder, name=name, group=group)
+        for name, compute in product(MODELS, COMPUTES):
+            vectors, losses = train(Snapshot.open(snapshot), folder, name=name, compute=compute, group=group)
             if group.is_first:
-                np.savez(folder / f"{name}.npz", vectors=vectors, losses=losses)
+                np.savez(folder / f"{name} by {compute}.npz", vectors=vectors, losses=losses)
 
 
 if __name__ == "__main__":

@@ -134,3 +134,28 @@ def train_cbow(input_rows, output_rows, batches, rate, most_rate, *, divide_grad
             for i in contexts:
                 input_rows[i] += part * share(of_input[i], rate * part, most_rate) * step
     return loss
+
+
+def train_at_once(input_rows, output_rows, batches, rate, most_rate, *, cbow, divide_gradient=False):
+    """Return the loss: all steps of a batch from the rows as it found them. A skip-gram's head is one output row."""
+    head_rows, partner_rows = (input_rows, output_rows) if cbow else (output_rows, input_rows)
+    loss = 0.0
+    for batch in batches:
+        heads_before, partners_before = head_rows.copy(), partner_rows.copy()
+        windows = [(members if cbow else [members], products) for members, products in batch]
+        of_head, of_partner = Counter(), Counter()
+        for members, products in windows:
+            for member, (partner, label) in itertools.product(members, products):
+                of_head[member] += abs(label)
+                of_partner[partner] += abs(label) / len(members)
+        for members, products in windows:
+            mean = np.mean([heads_before[i] for i in members], axis=0)
+            part = 1 / len(members) if divide_gradient else 1.0
+            for partner, label in products:
+                gradient, cost = error_of(float(mean @ partners_before[partner]), label, rate)
+                loss += cost
+                partner_rows[partner] += share(of_partner[partner], rate, most_rate) * gradient * mean
+                for i in members:
+                    step = part * share(of_head[i], rate * part, most_rate) * gradient
+                    head_rows[i] += step * partners_before[partner]
+    return loss

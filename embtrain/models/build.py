@@ -61,8 +61,8 @@ def build_model(  # noqa: PLR0911 - a kind of model each
         SetupError: if there is no such device.
     """
     if columns is not None:
-        choose_device(device, "train.parallel columns")
-        return _build_columns(settings, vocabulary, columns, threads=threads, seed=seed)
+        device = choose_device(device, None, packages=["torch"])
+        return _build_columns(settings, vocabulary, columns, threads=threads, seed=seed, device=device)
     if isinstance(settings, ElmoSettings):
         from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - loads torch
 
@@ -91,13 +91,23 @@ def build_model(  # noqa: PLR0911 - a kind of model each
 
 
 def _build_columns(
-    settings: TrainedModel, vocabulary: Vocabulary, columns: Columns, *, threads: int, seed: int
+    settings: TrainedModel, vocabulary: Vocabulary, columns: Columns, *, threads: int, seed: int, device: str
 ) -> Model[Any]:
     """Return a model of which this process holds some columns."""
-    from embtrain.models.columns import ColumnWord2Vec  # noqa: PLC0415 - loads numba
+    from embtrain.models.columns import ColumnWord2Vec, Compute  # noqa: PLC0415 - loads numba
+    from embtrain.models.hogwild import starting_rows  # noqa: PLC0415 - likewise
 
     assert isinstance(settings, SgnsSettings | CbowSettings)
-    return ColumnWord2Vec(settings, vocabulary, columns, threads=threads, seed=seed)
+    rows = starting_rows(len(vocabulary), settings.dim, seed, slice(columns.first, columns.last))
+    if device == "cuda":
+        from embtrain.models.gpu.columns import DeviceColumns  # noqa: PLC0415 - loads torch
+
+        compute: Compute = DeviceColumns(settings, rows, columns, device=device)
+    else:
+        from embtrain.models.column_threads import ThreadedColumns  # noqa: PLC0415 - loads numba
+
+        compute = ThreadedColumns(settings, rows, columns, threads=threads)
+    return ColumnWord2Vec(settings, vocabulary, columns, compute)
 
 
 def _build_on_gpu(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from embtrain.errors import ConfigError, SetupError
@@ -23,18 +24,19 @@ def find_device(wanted: str) -> str:
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def choose_device(wanted: str, without_kernel: str | None) -> str:
-    """Return ``cuda`` or ``cpu`` for a model that our own kernels compute, and log which, and why.
+def choose_device(wanted: str, without_kernel: str | None, packages: Sequence[str] = ("torch", "triton")) -> str:
+    """Return ``cuda`` or ``cpu`` for a model that has kernels of ours for CPUs, and log which, and why.
 
     Args:
         wanted: `train.device`.
         without_kernel: what of the model has no kernel for GPUs, for messages; None if there is one.
+        packages: that it takes to compute on a GPU.
 
     Raises:
         ConfigError: if a GPU is wanted for a model that has no kernel for it.
         SetupError: if a GPU is wanted, and torch or triton is not installed, or torch finds none.
     """
-    obstacle = None if wanted == "cpu" else _obstacle(without_kernel)
+    obstacle = None if wanted == "cpu" else _obstacle(without_kernel, packages)
     if wanted == "cuda" and obstacle:
         error = ConfigError if without_kernel else SetupError
         raise error(f"train.device is cuda, but {obstacle}; set it to auto or cpu to train on the CPU")
@@ -48,11 +50,11 @@ def choose_device(wanted: str, without_kernel: str | None) -> str:
     return "cuda"
 
 
-def _obstacle(without_kernel: str | None) -> str | None:
+def _obstacle(without_kernel: str | None, packages: Sequence[str]) -> str | None:
     """Return why a model cannot train on a GPU here, or None. What costs least to know is asked first."""
     if without_kernel:
         return f"{without_kernel} has no kernel for GPUs"
-    for package in ("torch", "triton"):
+    for package in packages:
         if not find_spec(package):
             return f"the package {package}, which it takes, is not installed (pip install 'embtrain[gpu]')"
     import torch  # noqa: PLC0415 - as above

@@ -126,7 +126,7 @@ def _time(found: Plan) -> Iterator[str]:
         yield from _rows([("", f"{least} at least on an NVIDIA H200, on paper: no GPU was there to measure")])
         return
     if found.duration is None:
-        yield from _rows([("", "no such model was measured")])
+        yield from _rows([("", "nothing like it was measured")])
         return
     duration = found.duration
     speed = in_count(duration.rate.items_per_second, f"{duration.rate.unit}/s")

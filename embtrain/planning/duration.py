@@ -48,7 +48,7 @@ def estimate_duration(
     """
     model = settings.model
     rate = rate_of(model)
-    if rate is None:
+    if rate is None or settings.train.parallel == "columns":
         return None
     items = _items(settings, sizes)
     if rate.unit == "words" and model.type != "elmo":
@@ -61,10 +61,12 @@ def estimate_duration(
 def least_on_gpu(settings: Settings, sizes: Sizes, kept_share: float) -> float | None:
     """Return the seconds that the memory and the arithmetic of one NVIDIA H200 allow at least, on paper.
 
-    No kernel of embtrain was measured on a GPU yet. None for models that are not trained there tile by tile.
+    No kernel of embtrain was measured on a GPU yet. None for what is not trained there tile by tile.
     """
     model = settings.model
     if not isinstance(model, SgnsSettings | CbowSettings) or model.objective != "negative_sampling":
+        return None
+    if settings.train.parallel == "columns":
         return None
     from embtrain.models.gpu.flight import CENTERS, NEGATIVES  # noqa: PLC0415 - loads torch
 

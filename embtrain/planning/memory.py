@@ -74,6 +74,10 @@ NGRAM_NUMBERED = 36
 """Of each n-gram of a word, while its bucket's row is looked for: two sorts of 64-bit places, and what they give."""
 
 
+BATCH_PRODUCTS, PRODUCT_COPIES = 1 << 15, 6
+"""Of `train.parallel` columns on a GPU: products of the largest batch, and rows that each has at most at a time."""
+
+
 @dataclass(frozen=True)
 class Memory:
     """Bytes that one process takes, by stage and purpose."""
@@ -128,7 +132,7 @@ def estimate_memory(settings: Settings, sizes: Sizes, *, processes: int = 1, dev
         reading=everywhere | _laid_out(model, sizes, processes),
         training=on_host,
         registering=on_host | _registered(model, sizes),
-        device={} if device == "cpu" else trained | _on_device(model, sizes),
+        device={} if device == "cpu" else trained | _on_device(settings, sizes, processes),
     )
 
 
@@ -159,9 +163,13 @@ def _trained(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
     return {f"{name} rows{with_sums}": bytes_of({name: shape}) for name, shape in shapes.items()}
 
 
-def _on_device(model: TrainedModel, sizes: Sizes) -> Items:
+def _on_device(settings: Settings, sizes: Sizes, processes: int) -> Items:
     """Return what a GPU holds besides; row groups stay there while there is room, and are no need."""
-    items = {"CUDA and its libraries": CUDA}
+    items, model = {"CUDA and its libraries": CUDA}, _as_held(settings, processes)
+    if settings.train.parallel == "columns":
+        assert isinstance(model, SgnsSettings | CbowSettings)
+        items["how often rows are in a batch"] = 2 * FLOAT_BYTES * sizes.vocabulary
+        return items | {"products of a batch": PRODUCT_COPIES * FLOAT_BYTES * model.dim * BATCH_PRODUCTS}
     if isinstance(model, GloveSettings):
         return items | {"a piece of cells, while they are sorted": CELL_SORTED * min(sizes.cells, PIECE_CELLS)}
     if not isinstance(model, ElmoSettings):

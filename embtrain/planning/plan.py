@@ -46,7 +46,7 @@ class Plan:
     traffic: list[Traffic]
     """What each process sends the others."""
     duration: Duration | None
-    """On CPUs; None where no such model was measured, and on a GPU, where none was."""
+    """On CPUs; None where nothing like it was measured, and on a GPU, where none was."""
     least_on_gpu: float | None
     """Seconds that an NVIDIA H200 would need on paper, where it trains on a GPU by kernels of tiles."""
     warnings: list[str]

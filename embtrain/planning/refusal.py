@@ -40,8 +40,10 @@ def require_room(settings: Settings, snapshot: Snapshot, *, processes: int, loca
 def may_use_gpu(settings: Settings) -> bool:
     """Tell whether a run trains on a GPU where there is one."""
     model = settings.model
-    if settings.train.device == "cpu" or settings.train.parallel == "columns" or isinstance(model, FactorisedModel):
+    if settings.train.device == "cpu" or isinstance(model, FactorisedModel):
         return False
+    if settings.train.parallel == "columns":
+        return True
     if isinstance(model, ElmoSettings) or getattr(model, "objective", None) == "softmax":
         return True
     return without_kernel(model) is None and find_spec("triton") is not None

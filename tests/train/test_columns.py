@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from safetensors.numpy import load_file
 
-from column_processes import DIM, MODELS, prepared, train
+from column_processes import COMPUTES, DIM, MODELS, prepared, train
 from corpora import two_topics
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.columns import Columns
@@ -49,13 +50,17 @@ def trained_by_several(request, snapshot, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained_by_one(snapshot, tmp_path_factory):
     folder = tmp_path_factory.mktemp("by-one")
-    return {name: train(snapshot, folder, name=name) for name in MODELS}
+    return {
+        (name, compute): train(snapshot, folder, name=name, compute=compute)
+        for name, compute in product(MODELS, COMPUTES)
+    }
 
 
+@pytest.mark.parametrize("compute", COMPUTES)
 @pytest.mark.parametrize("name", MODELS)
-def test_several_processes_make_the_vectors_of_one(trained_by_several, trained_by_one, name):
-    vectors, losses = trained_by_one[name]
-    found = np.load(trained_by_several / f"{name}.npz")
+def test_several_processes_make_the_vectors_of_one(trained_by_several, trained_by_one, name, compute):
+    vectors, losses = trained_by_one[name, compute]
+    found = np.load(trained_by_several / f"{name} by {compute}.npz")
     np.testing.assert_allclose(found["vectors"], vectors, atol=1e-5)
     np.testing.assert_allclose(found["losses"], losses, rtol=1e-5)
     assert np.abs(vectors).max() > 1.2 / DIM, "they are not where they began"
@@ -65,17 +70,21 @@ def test_a_checkpoint_of_several_processes_goes_on_in_one_that_holds_whole_vecto
     vocabulary = Vocabulary.read(snapshot)
     model = build_model(MODELS["sgns"], vocabulary, threads=1, seed=2)
     belongs_to = {"model": MODELS["sgns"].model_dump()}
-    saved = Checkpoint(trained_by_several / "sgns", belongs_to).load({n: a.shape for n, a in model.state().items()})
+    saved = Checkpoint(trained_by_several / "sgns by threads", belongs_to).load(
+        {n: a.shape for n, a in model.state().items()}
+    )
     model.load_state(saved.state)
-    np.testing.assert_array_equal(model.vectors(), np.load(trained_by_several / "sgns.npz")["vectors"])
+    np.testing.assert_array_equal(model.vectors(), np.load(trained_by_several / "sgns by threads.npz")["vectors"])
     assert saved.position.epoch == 2
 
 
 def test_a_checkpoint_of_several_processes_goes_on_by_columns(trained_by_several, snapshot):
-    training = prepared(snapshot, trained_by_several / "sgns")
+    training = prepared(snapshot, trained_by_several / "sgns by threads")
     saved = training.checkpoint.load({name: rows.shape for name, rows in training.model.state().items()})
     training.model.load_state(saved.state)
-    np.testing.assert_array_equal(training.model.vectors(), np.load(trained_by_several / "sgns.npz")["vectors"])
+    np.testing.assert_array_equal(
+        training.model.vectors(), np.load(trained_by_several / "sgns by threads.npz")["vectors"]
+    )
 
 
 def test_a_checkpoint_is_the_file_that_whole_vectors_would_make(snapshot, tmp_path):
@@ -103,20 +112,21 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_p
     resumed.model.load_state(saved.state)
     assert saved.position.pieces == 5
     resumed.run(saved.position)
-    np.testing.assert_array_equal(resumed.model.vectors(), trained_by_one["sgns"][0])
+    np.testing.assert_array_equal(resumed.model.vectors(), trained_by_one["sgns", "threads"][0])
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_more_threads_make_the_vectors_of_one(snapshot, tmp_path, trained_by_one, name):
     training = prepared(snapshot, tmp_path / "c", name=name, threads=8)
     training.run(Position())
-    np.testing.assert_allclose(training.model.vectors(), trained_by_one[name][0], atol=1e-5)
+    np.testing.assert_allclose(training.model.vectors(), trained_by_one[name, "threads"][0], atol=1e-5)
 
 
+@pytest.mark.parametrize("compute", COMPUTES)
 @pytest.mark.parametrize("name", MODELS)
-def test_every_words_nearest_neighbour_is_of_its_own_topic(tmp_path, name):
+def test_every_words_nearest_neighbour_is_of_its_own_topic(tmp_path, name, compute):
     snapshot = two_topics(tmp_path / "snapshot")
-    training = prepared(snapshot, tmp_path / "c", name=name, epochs=40)
+    training = prepared(snapshot, tmp_path / "c", name=name, compute=compute, epochs=40)
     training.run(Position())
     vocabulary = Vocabulary.read(snapshot)
     vectors = Vectors(vocabulary.tokens, training.model.vectors())

@@ -151,6 +151,20 @@ def test_what_a_gpu_trains_is_in_its_memory():
     assert "input rows" not in memory.training
 
 
+def test_columns_on_a_gpu_are_in_its_memory_with_how_often_rows_are_in_a_batch():
+    run = settings(model={"dim": 320}, train={"parallel": "columns"})
+    memory = estimate_memory(run, MILLION, processes=4, device="cuda")
+    assert memory.device["input rows"] == 4 * 80 * 10**6
+    assert memory.device["how often rows are in a batch"] == 8 * 10**6
+    assert "what words are drawn by" not in memory.device
+
+
+def test_of_columns_no_time_was_measured():
+    run = settings(train={"parallel": "columns"})
+    assert estimate_duration(run, MILLION, kept_share=0.5, processes=2, threads=1) is None
+    assert least_on_gpu(run, MILLION, 0.5) is None
+
+
 def test_glove_sorts_no_more_than_a_band_of_cells_at_a_time():
     run = settings(model={"type": "glove"})
     few, many = (Sizes(10**5, 10**8, 10**6, 100, 10**6, cells=cells) for cells in (10**6, 10**10))

@@ -1,0 +1,89 @@
+"""Columns as torch computes them, here on the CPU, against their slow twin; test_columns.py trains with them."""
+
+import numpy as np
+import pytest
+
+import reference_columns
+from column_processes import DIM, MODELS
+from embtrain.columns import Columns
+from embtrain.distributed import Group
+from embtrain.kernels.column_layout import Products
+from embtrain.kernels.column_products import MOST_RATE
+from embtrain.models.gpu.columns import DeviceColumns
+
+VOCAB = 9
+
+
+def batches(*, cbow, seed=3):
+    """Return batches of groups as the twin has them: heads, and products with partners."""
+    random = np.random.default_rng(seed)
+
+    def group():
+        labels = [1, *(-random.integers(0, 4, random.integers(1, 6))).tolist()]
+        members = random.integers(0, VOCAB, random.integers(1, 5)).tolist()
+        partners = random.integers(0, VOCAB, len(labels)).tolist()
+        return members if cbow else members[0], list(zip(partners, labels, strict=True))
+
+    return [[group() for _ in range(size)] for size in (1, 7, 30)]
+
+
+def laid_out(groups_of_batches, *, cbow):
+    """Return the same as products."""
+    groups = [group for batch in groups_of_batches for group in batch]
+    heads = [head if cbow else [head] for head, _ in groups]
+    products = [product for _, products in groups for product in products]
+    return Products(
+        common=np.array([head[0] for head in heads], np.int32),
+        contexts=np.array([member for head in heads for member in head], np.int32),
+        context_offsets=np.cumsum([0, *map(len, heads)]),
+        offsets=np.cumsum([0, *(len(products) for _, products in groups)]),
+        partners=np.array([partner for partner, _ in products], np.int32),
+        labels=np.array([label for _, label in products], np.float32),
+        batches=np.cumsum([0, *map(len, groups_of_batches)]),
+    )
+
+
+def filled(name, rows):
+    """Return the two matrices as a model's columns on a device."""
+    columns = Columns.of(DIM, Group())
+    compute = DeviceColumns(MODELS[name], rows["input"], columns, device="cpu")
+    compute.load_state(rows)
+    return compute
+
+
+@pytest.fixture
+def rows():
+    random = np.random.default_rng(1)
+    return {matrix: random.normal(size=(VOCAB, DIM)).astype(np.float32) * 0.4 for matrix in ("input", "output")}
+
+
+@pytest.mark.parametrize("rate", [0.05, 1.0])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_span_does_what_the_twin_does(name, rate, rows):
+    cbow = name != "sgns"
+    groups, compute = batches(cbow=cbow), filled(name, rows)
+    slow_in, slow_out = (rows[matrix].astype(np.float64) for matrix in ("input", "output"))
+    divide = name == "cbow"
+    expected = reference_columns.train_at_once(
+        slow_in, slow_out, groups, rate, MOST_RATE, cbow=cbow, divide_gradient=divide
+    )
+    loss = compute.run(laid_out(groups, cbow=cbow), len(groups), rate)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(compute.state()["input"], slow_in, atol=2e-5)
+    np.testing.assert_allclose(compute.state()["output"], slow_out, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_without_a_learning_rate_nothing_moves_and_the_loss_is_the_same(name, rows):
+    groups = batches(cbow=name != "sgns")[-1:]
+    products = laid_out(groups, cbow=name != "sgns")
+    measured, trained = filled(name, rows), filled(name, rows)
+    assert measured.run(products, 1, 0.0) == pytest.approx(trained.run(products, 1, 0.5), rel=1e-6)
+    for matrix, found in measured.state().items():
+        np.testing.assert_array_equal(found, rows[matrix])
+
+
+def test_what_is_saved_is_a_copy(rows):
+    compute = filled("sgns", rows)
+    compute.state()["input"][:] = 0
+    np.testing.assert_array_equal(compute.state()["input"], rows["input"])
