@@ -156,7 +156,7 @@ class TrainSettings(Section):
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     merge_words: Count | None = None
     """Words that each of several processes trains on between two merges with the others. None: 50,000 for each of its
-    threads. `glove` and `elmo`, whose processes do the same as one, need none."""
+    threads, and 200,000 on a GPU. `glove` and `elmo`, whose processes do the same as one, need none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto`: a GPU if torch finds one, and what is trained can use it: ELMo, `model.objective: softmax`, `embtrain
     classify`, and with triton installed GloVe, FastText, and skip-gram and CBOW with negative sampling; else the CPU.
@@ -172,9 +172,9 @@ class TrainSettings(Section):
     checkpoint_seconds: Number = Field(300, gt=0)
     """Time between checkpoints. An interrupted run continues from the last one."""
 
-    def words_between_merges(self, threads: int) -> int:
-        """Return what `merge_words` says to a process of so many threads."""
-        return self.merge_words or 50_000 * threads
+    def words_between_merges(self, threads: int, device: str = "cpu") -> int:
+        """Return what `merge_words` says to a process of so many threads, or of a GPU."""
+        return self.merge_words or (200_000 if device == "cuda" else 50_000 * threads)
 
 
 class EvaluateSettings(Section):

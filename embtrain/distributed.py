@@ -31,6 +31,8 @@ class Group:
     world_size: int = 1
     local_world_size: int = 1
     """Processes on this machine, which share its cores."""
+    has_own_gpu: bool = True
+    """Whether torch finds a GPU for this process that no other one takes."""
     _collectives: ModuleType | None = None
 
     @property
@@ -84,7 +86,9 @@ class Group:
                 self._collectives.broadcast(_as_tensor(values), src=rank)
         return values
 
-    def require_equal(self, what: str, value: object) -> None:
+    def require_equal(
+        self, what: str, value: object, advice: str = "start all processes with the same run file and snapshot"
+    ) -> None:
         """Refuse to go on where processes were given different things.
 
         Hashes are compared, so that nothing is pickled between the processes.
@@ -99,8 +103,7 @@ class Group:
         different = np.flatnonzero((hashes != hashes[0]).any(axis=1))
         if different.size:
             raise SetupError(
-                f"the {what} of rank {different[0]} differs from that of rank 0; rank {self.rank} has {text}: "
-                "start all processes with the same run file and snapshot"
+                f"the {what} of rank {different[0]} differs from that of rank 0; rank {self.rank} has {text}: {advice}"
             )
 
 
@@ -114,8 +117,12 @@ def _as_tensor(values: Any) -> Any:
 @contextmanager
 def _others_alive() -> Iterator[None]:
     """Say in one sentence that another process has gone, rather than show gloo's stack."""
+    import torch  # noqa: PLC0415 - as above
+
     try:
         yield
+    except (torch.OutOfMemoryError, torch.AcceleratorError):
+        raise  # of this process's own GPU
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise SetupError(f"another process of this training has ended; its own message says why ({reason})") from None
@@ -142,8 +149,11 @@ def _told_to_end() -> Iterator[None]:
 
 
 @contextmanager
-def process_group() -> Iterator[Group]:
+def process_group(*, gpus: bool = False) -> Iterator[Group]:
     """Join the processes that the launcher started, and leave them at the end.
+
+    Args:
+        gpus: whether they may train on GPUs: then each takes one, where torch finds some.
 
     Raises:
         SetupError: if the launcher's variables are there but the others cannot be met; later, if another one ends.
@@ -156,17 +166,18 @@ def process_group() -> Iterator[Group]:
     import torch.distributed as collectives  # noqa: PLC0415 - as above
 
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    if torch.cuda.is_available():
-        torch.cuda.set_device(local_rank % torch.cuda.device_count())
+    num_gpus = torch.cuda.device_count() if gpus else 0
+    if num_gpus:
+        torch.cuda.set_device(local_rank % num_gpus)
     try:
         # Arrays go through gloo, tensors on GPUs through NCCL.
-        collectives.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        collectives.init_process_group("cpu:gloo,cuda:nccl" if num_gpus else "gloo")
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise SetupError(f"WORLD_SIZE is {world_size}, but the other processes were not met: {reason}") from None
     try:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
         with _told_to_end():
-            yield Group(collectives.get_rank(), world_size, local, collectives)
+            yield Group(collectives.get_rank(), world_size, local, local_rank < num_gpus, collectives)
     finally:
         collectives.destroy_process_group()

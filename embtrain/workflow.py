@@ -41,7 +41,7 @@ from embtrain.evaluation.similarity import read_pairs
 from embtrain.lease import held
 from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
-from embtrain.models.build import build_model, on_device
+from embtrain.models.build import build_model, device_for, on_device
 from embtrain.models.protocol import CARRIED, Model, SubwordModel
 from embtrain.progress import training_bar
 from embtrain.registry import register
@@ -67,7 +67,7 @@ def train(settings: Settings) -> str | None:
     """
     from embtrain.planning.refusal import require_room  # noqa: PLC0415 - loads numba
 
-    with process_group() as group, _lease(settings, group):
+    with process_group(gpus=settings.train.device != "cpu") as group, _lease(settings, group):
         snapshot = Snapshot.open(settings.snapshot_location)
         require_room(settings, snapshot, processes=group.world_size, local_processes=group.local_world_size)
         vocabulary = Vocabulary.read(snapshot)
@@ -82,13 +82,13 @@ def train(settings: Settings) -> str | None:
         with checkpoint.held() if group.is_first else nullcontext():
             corpus = Corpus.open(settings, snapshot, len(vocabulary), group)
             corpus.source.check(group.world_size)
-            threads = _threads(settings, group)
+            device = _device(settings, group)
             model = build_model(
                 settings.model,
                 vocabulary,
-                threads=threads,
+                threads=_threads(settings, group),
                 seed=settings.train.seed,
-                device=settings.train.device,
+                device=device,
                 subwords=corpus.subwords,
                 characters=corpus.characters,
                 group=group,
@@ -96,7 +96,17 @@ def train(settings: Settings) -> str | None:
             )
             start, notes = _resume(model, checkpoint, reading)
             with _run(settings, snapshot, group, notes) as run:
-                losses = _train(settings, corpus, model, group=reading, checkpoint=checkpoint, start=start, run=run)
+                merge_words = _merge_words(settings, device, group)
+                losses = _train(
+                    settings,
+                    corpus,
+                    model,
+                    group=reading,
+                    merge_words=merge_words,
+                    checkpoint=checkpoint,
+                    start=start,
+                    run=run,
+                )
                 # Columns are gathered from all processes.
                 vectors = _vectors(model, vocabulary, settings) if run or columns else None
                 if run is None or vectors is None:
@@ -181,6 +191,32 @@ def register_vectors(vectors: Vectors | ContextualVectors, *, name: str, source:
         return register(vectors, run_id=run.run_id, name=name, alias=settings.alias, metrics={}, tags=tags)
 
 
+def _device(settings: Settings, group: Group) -> str:
+    """Return where all processes train: on the same kind of device, or they could not add up what they have.
+
+    Raises:
+        ConfigError: if a GPU is wanted for what no kernel computes there.
+        SetupError: if a GPU is wanted, and it or what it takes is not here; or if some processes have one and others
+            have none.
+    """
+    assert not isinstance(settings.model, FactorisedModel)
+    device = device_for(settings.model, settings.train.device, by_columns=settings.train.parallel == "columns")
+    advice = "set train.device to cpu, or give each process its own GPU and what it takes; the log says what is missing"
+    group.require_equal("device", device, advice)
+    if device == "cuda" and not group.has_own_gpu:
+        raise SetupError(
+            f"rank {group.rank} has no GPU of its own: the {group.local_world_size} processes of this machine find "
+            "fewer; start one process per GPU, or set train.device to cpu"
+        )
+    return device
+
+
+def _merge_words(settings: Settings, device: str, group: Group) -> int:
+    """Return the words between merges by the first process: machines may have different numbers of cores."""
+    own = settings.train.words_between_merges(_threads(settings, group), device)
+    return int(group.from_first(np.array([own]))[0])
+
+
 def _threads(settings: Settings, group: Group) -> int:
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return settings.train.threads or max(1, available // group.local_world_size)
@@ -225,12 +261,15 @@ def _train(
     model: Model[Any],
     *,
     group: Group,
+    merge_words: int,
     checkpoint: Checkpoint,
     start: Position,
     run: tracking.TrackedRun | None,
 ) -> dict[str, float]:
     """Run the loop; return the losses after the last epoch, in the first process."""
     assert not isinstance(settings.model, FactorisedModel)
+    # Before blocks take what is free of the device: merging takes copies of the rows.
+    merge = model.merger(group, merge_words)
     source, total = on_device(corpus.source, model), settings.train.epochs * corpus.source.size
     losses: dict[str, float] = {}
 
@@ -241,8 +280,6 @@ def _train(
         if run:
             run.log_metrics(_metrics(report, source.unit), step=report.position.items)
 
-    # The first one's: machines may have different numbers of cores, but all processes merge equally often.
-    merge_words = int(group.from_first(np.array([settings.train.words_between_merges(_threads(settings, group))]))[0])
     if start.items:
         logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.items / total)
     with training_bar(total=total, done=start.items, unit=source.unit, shown=run is not None) as advance:
@@ -253,7 +290,7 @@ def _train(
             settings=settings.train,
             learning_rate=settings.model.learning_rate,
             group=group,
-            merge=model.merger(group, merge_words),
+            merge=merge,
             merge_words=merge_words,
             checkpoint=checkpoint,
             observe=observe,

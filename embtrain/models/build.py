@@ -17,7 +17,7 @@ from embtrain.config import (
     TrainedModel,
     WindowedModel,
 )
-from embtrain.data.source import Source
+from embtrain.data.source import Divisible, Source
 from embtrain.data.strata import Strata, num_strata
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
@@ -29,13 +29,36 @@ GPU_MAX_WINDOW = 120
 """With wider windows the scores of a tile alone would fill a GPU's registers."""
 
 
+def device_for(settings: TrainedModel, wanted: str, *, by_columns: bool = False) -> str:
+    """Choose where a model trains on this machine, ``cpu`` or ``cuda``; the log says which, and why.
+
+    Args:
+        settings: of the model.
+        wanted: `train.device`.
+        by_columns: whether `train.parallel` is columns.
+
+    Raises:
+        ConfigError: if a GPU is wanted for what no kernel computes there.
+        SetupError: if a GPU is wanted, and it or what it takes is not here.
+    """
+    if by_columns:
+        return choose_device(wanted, None, packages=["torch"])
+    if isinstance(settings, ElmoSettings) or _is_softmax(settings):
+        return find_device(wanted)
+    return choose_device(wanted, without_kernel(settings))
+
+
+def _is_softmax(settings: TrainedModel) -> bool:
+    return isinstance(settings, SgnsSettings | CbowSettings) and settings.objective == "softmax"
+
+
 def build_model(  # noqa: PLR0911 - a kind of model each
     settings: TrainedModel,
     vocabulary: Vocabulary,
     *,
     threads: int,
     seed: int,
-    device: str = "auto",
+    device: str = "cpu",
     subwords: SubwordTable | None = None,
     characters: npt.NDArray[np.int32] | None = None,
     group: Group | None = None,
@@ -48,32 +71,31 @@ def build_model(  # noqa: PLR0911 - a kind of model each
         vocabulary: that it is for.
         threads: that train at the same time.
         seed: of the starting vectors.
-        device: `train.device`.
+        device: from :func:`device_for`.
         subwords: for FastText, which needs them.
         characters: for ELMo, likewise.
         group: the processes that train together, for ELMo, which adds up their gradients. None: this one alone.
         columns: those of this process, of `train.parallel` columns. None: it holds whole vectors.
 
     Raises:
-        ConfigError: if the device, or the size of the vocabulary, is not for this model.
+        ConfigError: if the size of the vocabulary is not for this model.
         CorpusError: if the vocabulary has too few words.
         ModuleNotFoundError: if the package that its kernels need is not installed.
-        SetupError: if there is no such device.
     """
     if columns is not None:
-        device = choose_device(device, None, packages=["torch"])
         return _build_columns(settings, vocabulary, columns, threads=threads, seed=seed, device=device)
     if isinstance(settings, ElmoSettings):
         from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - loads torch
 
         assert characters is not None
         group = group or Group()
-        return Elmo(settings, characters, group=group, threads=threads, seed=seed, device=find_device(device))
-    if not isinstance(settings, GloveSettings | FastTextSettings) and settings.objective == "softmax":
+        return Elmo(settings, characters, group=group, threads=threads, seed=seed, device=device)
+    if _is_softmax(settings):
         from embtrain.models.softmax import Softmax  # noqa: PLC0415 - loads torch and numba
 
-        return Softmax(settings, vocabulary, threads=threads, seed=seed, device=find_device(device))
-    if choose_device(device, without_kernel(settings)) == "cuda":
+        assert isinstance(settings, SgnsSettings | CbowSettings)
+        return Softmax(settings, vocabulary, threads=threads, seed=seed, device=device)
+    if device == "cuda":
         return _build_on_gpu(settings, vocabulary, subwords, group or Group(), seed=seed)
     if isinstance(settings, GloveSettings):
         from embtrain.models.glove import Glove  # noqa: PLC0415 - loads numba
@@ -140,9 +162,13 @@ def without_kernel(settings: TrainedModel) -> str | None:
 
 
 def on_device(source: Source[Any], model: Model[Any]) -> Source[Any]:
-    """Return a source whose blocks are where the model trains: for a GPU, they stay there while there is room."""
+    """Return a source whose blocks are where the model trains: for a GPU, they stay there while there is room.
+
+    What else the training takes of the device must be there by now.
+    """
     if not isinstance(model, DeviceModel):
         return source
-    from embtrain.models.gpu.blocks import ResidentBlocks, room_for_blocks  # noqa: PLC0415 - loads torch
+    from embtrain.models.gpu.blocks import ResidentBlocks, ResidentText, room_for_blocks  # noqa: PLC0415 - loads torch
 
-    return ResidentBlocks(source, model.upload, room_for_blocks(model.device))
+    resident = ResidentText if isinstance(source, Divisible) else ResidentBlocks
+    return resident(source, model.upload, room_for_blocks(model.device))

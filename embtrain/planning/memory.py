@@ -24,7 +24,7 @@ from embtrain.config import (
 )
 from embtrain.data.tiles import BAND_CELLS, MAX_TILES, PIECE_CELLS, SIDE_BITS
 from embtrain.planning.elmo import activation_bytes, num_bilm_parameters, num_carried, num_gradients, num_parameters
-from embtrain.planning.shapes import FLOAT_BYTES, bytes_of, state_shapes
+from embtrain.planning.shapes import FLOAT_BYTES, HALF_BYTES, bytes_of, state_shapes
 from embtrain.planning.sizes import Sizes
 
 Items = dict[str, int]
@@ -66,6 +66,9 @@ TILE = 104
 
 MERGED = 16
 """Of each row that is merged: how often its word occurs, and its turn."""
+
+SETTLING_MESSAGES = 8
+"""In which all rows are brought together, one after the other."""
 
 NGRAM = 30
 """Of each n-gram of a word: its bucket, its row, and what the allocator keeps of the memory that numbered them."""
@@ -124,15 +127,16 @@ def estimate_memory(settings: Settings, sizes: Sizes, *, processes: int = 1, dev
         return _of_factorisation(settings, sizes, everywhere)
     by_columns = settings.train.parallel == "columns"
     trained = _trained(_as_held(settings, processes), sizes, processes)
-    beside = _beside(model, sizes, 1 if by_columns else processes)  # who holds columns merges no copies
-    held = everywhere | beside
+    # Who holds columns merges no copies; those of others are where the rows are.
+    merged = {} if by_columns or processes == 1 else _merged(model, sizes, device)
+    held = everywhere | _beside(model, sizes)
     # What a GPU trains is copied to the host for checkpoints, and at the end.
-    on_host = held | (trained if device == "cpu" else {"a copy of what the GPU trains": sum(trained.values())})
+    on_host = held | (trained | merged if device == "cpu" else {"a copy of what the GPU trains": sum(trained.values())})
     return Memory(
         reading=everywhere | _laid_out(model, sizes, processes),
         training=on_host,
         registering=on_host | _registered(model, sizes),
-        device={} if device == "cpu" else trained | _on_device(settings, sizes, processes),
+        device={} if device == "cpu" else trained | merged | _on_device(settings, sizes, processes),
     )
 
 
@@ -180,7 +184,19 @@ def _on_device(settings: Settings, sizes: Sizes, processes: int) -> Items:
     return items
 
 
-def _beside(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
+def _merged(model: TrainedModel, sizes: Sizes, device: str) -> Items:
+    """Return what brings the rows of several processes together: who trains GloVe or ELMo keeps no copies."""
+    if isinstance(model, GloveSettings | ElmoSettings):
+        return {}
+    shapes = state_shapes(model, sizes)
+    copies = bytes_of(shapes) + MERGED * sum(rows for rows, _ in shapes.values())
+    # In bfloat16 twice; a GPU makes them of three arrays in float32.
+    of_each = 2 * HALF_BYTES + (3 * FLOAT_BYTES if device != "cpu" else 0)
+    changes = bytes_of(shapes) // FLOAT_BYTES * of_each // SETTLING_MESSAGES
+    return {"copies for merging": copies, "changes on their way": changes}
+
+
+def _beside(model: TrainedModel, sizes: Sizes) -> Items:
     """Return what training holds in the memory of the host besides the rows."""
     if isinstance(model, GloveSettings):
         return {"reading co-occurrences": CELL_READING, "the order of tiles": TILE * _tiles(sizes)}
@@ -194,9 +210,6 @@ def _beside(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
         items["rows of each word"] = NGRAM * sizes.ngrams + 24 * sizes.vocabulary + 8 * rows
     elif model.objective == "hierarchical_softmax":
         items["paths of the tree"] = 4 * round(sizes.vocabulary * mean_path(sizes.vocabulary)) + 8 * sizes.vocabulary
-    if processes > 1:
-        shapes = state_shapes(model, sizes)
-        items["copies for merging"] = bytes_of(shapes) + MERGED * sum(rows for rows, _ in shapes.values())
     return items
 
 

@@ -85,7 +85,9 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
         room=room,
         device_room=on_gpu,
         files=files,
-        traffic=estimate_traffic(settings, corpus.sizes, occurrence, processes=processes, threads=threads),
+        traffic=estimate_traffic(
+            settings, corpus.sizes, occurrence, processes=processes, threads=threads, device=device
+        ),
         duration=estimate_duration(
             settings, corpus.sizes, kept_share=corpus.kept_share, processes=processes, threads=threads
         )

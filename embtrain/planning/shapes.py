@@ -18,6 +18,9 @@ from embtrain.planning.sizes import Sizes
 
 FLOAT_BYTES = 4
 
+HALF_BYTES = 2
+"""Of a number in bfloat16, as changes of rows are sent."""
+
 Shapes = dict[str, tuple[int, int]]
 
 

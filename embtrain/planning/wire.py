@@ -10,11 +10,8 @@ from embtrain.config import CbowSettings, ElmoSettings, FastTextSettings, GloveS
 from embtrain.data.tiles import PIECE_CELLS
 from embtrain.kernels.column_layout import TILE
 from embtrain.planning.elmo import num_gradients
-from embtrain.planning.shapes import FLOAT_BYTES, bytes_of, state_shapes
+from embtrain.planning.shapes import FLOAT_BYTES, HALF_BYTES, bytes_of, state_shapes
 from embtrain.planning.sizes import Occurrence, Sizes
-
-HALF_BYTES = 2
-"""Changes are sent as bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Traffic:
 
 
 def estimate_traffic(
-    settings: Settings, sizes: Sizes, occurrence: Occurrence, *, processes: int, threads: int
+    settings: Settings, sizes: Sizes, occurrence: Occurrence, *, processes: int, threads: int, device: str = "cpu"
 ) -> list[Traffic]:
     """List what processes that train together send; nothing where one is alone, or makes a counting model.
 
@@ -44,6 +41,7 @@ def estimate_traffic(
         occurrence: of the words, after subsampling.
         processes: that train together.
         threads: of each.
+        device: that each trains on.
     """
     model = settings.model
     if processes == 1:
@@ -60,7 +58,7 @@ def estimate_traffic(
     if settings.train.parallel == "columns":
         assert not isinstance(model, FastTextSettings)
         return [_scores(model, sizes, occurrence.total)]
-    words = settings.train.words_between_merges(threads)
+    words = settings.train.words_between_merges(threads, device)
     merged = {"input": _of_inputs(occurrence, sizes), "output": occurrence}
     changed = sum(shape[1] * rows_per_merge(merged[name], words) for name, shape in shapes.items())
     merges = sizes.words / (processes * words)

@@ -9,10 +9,13 @@ from functools import cache
 
 import psutil
 import pytest
+import torch
 from mlflow import MlflowClient
 
 from corpora import counted_topics, two_topics, with_characters
-from embtrain.distributed import _told_to_end
+from embtrain import workflow
+from embtrain.config import Settings
+from embtrain.distributed import Group, _others_alive, _told_to_end
 from embtrain.errors import SetupError
 from end_to_end.test_training import TRAIN
 
@@ -84,6 +87,17 @@ def test_the_run_goes_on_with_another_number_of_processes(died, tmp_path, name, 
 def test_a_process_that_its_launcher_ends_says_why():
     with _told_to_end(), pytest.raises(SetupError, match=r"the launcher has ended this process \(SIGTERM\)"):
         signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_gpu_that_is_full_is_not_said_to_be_another_process():
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"), _others_alive():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_process_without_a_gpu_of_its_own_is_refused(monkeypatch):
+    monkeypatch.setattr(workflow, "device_for", lambda *_, **__: "cuda")
+    with pytest.raises(SetupError, match=r"rank 0 has no GPU of its own: the 2 processes of this machine find fewer"):
+        workflow._device(Settings(name="toy"), Group(0, 1, 2, has_own_gpu=False))
 
 
 def test_a_checkpoint_that_does_not_fit_ends_all_processes_in_a_sentence(died):

@@ -6,13 +6,16 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from embtrain.config import CbowSettings, SgnsSettings
-from embtrain.data.sequences import Block, RowGroup
+from embtrain.data.sequences import Block, RowGroup, SequenceTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError, SetupError
 from embtrain.models import devices
-from embtrain.models.build import build_model, on_device
+from embtrain.models.build import build_model, device_for, on_device
 from embtrain.models.gpu import tiled
 from embtrain.models.gpu.blocks import DeviceBlock, ResidentBlocks
 from embtrain.models.gpu.flight import SAFE_CHANGE, row_loads
@@ -154,6 +157,17 @@ def test_a_model_of_a_gpu_gets_blocks_that_are_there(device):
     assert block.ids.device == model.device
 
 
+@examples(max_examples=40, deadline=None)
+@given(lengths=st.lists(st.integers(0, 9), min_size=1), parts=st.integers(1, 7))
+def test_a_block_of_the_device_is_cut_where_one_of_the_cpu_is(lengths, parts):
+    offsets = np.cumsum([0, *lengths])
+    block = Block(np.arange(offsets[-1], dtype=np.int32), offsets)
+    there = DeviceBlock.of(block, torch.device("cpu")).cut(parts)
+    for mine, its in zip(SequenceTable.cut(block, parts), there, strict=True):
+        np.testing.assert_array_equal(its.ids, mine.ids)
+        np.testing.assert_array_equal(its.offsets, mine.offsets)
+
+
 # --- which device ----------------------------------------------------------------------------------------------------
 
 
@@ -166,13 +180,20 @@ WITHOUT_KERNEL = {
 @pytest.mark.parametrize("what", WITHOUT_KERNEL)
 def test_a_gpu_is_refused_to_what_has_no_kernel_for_it(what):
     with pytest.raises(ConfigError, match=f"train.device is cuda, but {what} has no kernel for GPUs; set it to auto"):
-        build_model(WITHOUT_KERNEL[what], vocabulary_of(3), threads=1, seed=1, device="cuda")
+        device_for(WITHOUT_KERNEL[what], "cuda")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_said():
     with pytest.raises(SetupError, match=r"train.device is cuda, but torch finds no GPU"):
-        build_model(SgnsSettings(), vocabulary_of(3), threads=1, seed=1, device="cuda")
+        device_for(SgnsSettings(), "cuda")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_columns_take_a_gpu_without_triton(monkeypatch):
+    monkeypatch.setattr(devices, "find_spec", lambda name: name != "triton")
+    with pytest.raises(SetupError, match=r"train.device is cuda, but torch finds no GPU"):
+        device_for(SgnsSettings(), "cuda", by_columns=True)
 
 
 def test_a_package_that_is_not_there_is_said(monkeypatch):
@@ -199,4 +220,5 @@ def test_the_log_says_which_device_and_why(wanted, without_kernel, reason, caplo
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", MODELS)
 def test_auto_takes_the_gpu(name):
-    assert isinstance(build_model(MODELS[name], vocabulary_of(12), threads=1, seed=1), DeviceWord2Vec)
+    chosen = device_for(MODELS[name], "auto")
+    assert isinstance(build_model(MODELS[name], vocabulary_of(12), threads=1, seed=1, device=chosen), DeviceWord2Vec)

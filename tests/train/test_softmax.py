@@ -16,7 +16,7 @@ from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError, SetupError
-from embtrain.models.build import build_model
+from embtrain.models.build import build_model, device_for
 from embtrain.models.hogwild import span_seed
 from embtrain.models.softmax import MAX_VOCABULARY, Predictions, descend, of_cbow, of_skipgram, windows_per_step
 
@@ -178,7 +178,7 @@ def test_a_large_vocabulary_is_refused_with_advice():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_said():
     with pytest.raises(SetupError, match="torch finds no GPU"):
-        build_model(SgnsSettings(objective="softmax"), encoded(TOY)[0], threads=1, seed=1, device="cuda")
+        device_for(SgnsSettings(objective="softmax"), "cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU; the CPU's curve is tested above")

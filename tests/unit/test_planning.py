@@ -151,6 +151,13 @@ def test_what_a_gpu_trains_is_in_its_memory():
     assert "input rows" not in memory.training
 
 
+def test_the_copies_of_what_gpus_train_are_in_their_memory():
+    one, two = (estimate_memory(settings(), MILLION, processes=n, device="cuda") for n in (1, 2))
+    assert "copies for merging" not in two.training
+    assert two.device["copies for merging"] >= 2 * 10**6 * 112 * 4
+    assert two.on_device > 2 * one.device["input rows"] * 2
+
+
 def test_columns_on_a_gpu_are_in_its_memory_with_how_often_rows_are_in_a_batch():
     run = settings(model={"dim": 320}, train={"parallel": "columns"})
     memory = estimate_memory(run, MILLION, processes=4, device="cuda")

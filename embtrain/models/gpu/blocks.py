@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -34,6 +35,17 @@ class DeviceBlock:
     def nbytes(self) -> int:
         """Return the bytes that it takes on the device."""
         return self.ids.nbytes + self.offsets.nbytes
+
+    def cut(self, parts: int) -> list[DeviceBlock]:
+        """Cut it between sequences into parts of about the same size; the ids are not copied."""
+        num_tokens, num_sequences = self.ids.numel(), self.offsets.numel() - 1
+        ends = torch.tensor([num_tokens * part // parts for part in range(1, parts)], device=self.offsets.device)
+        edges = [0, *torch.searchsorted(self.offsets, ends).tolist(), num_sequences]
+        tokens = self.offsets[edges].tolist()
+        return [
+            DeviceBlock(self.ids[begin:end], self.offsets[first : last + 1] - begin)
+            for (first, last), (begin, end) in zip(pairwise(edges), pairwise(tokens), strict=True)
+        ]
 
 
 class OnDevice(Protocol):
@@ -94,6 +106,15 @@ class ResidentBlocks(Generic[BlockT, DeviceBlockT]):
             self._left -= block.nbytes
             self._resident[piece] = block
         return block
+
+
+class ResidentText(ResidentBlocks[Block, DeviceBlock]):
+    """Blocks of text on the device: those that can be cut; see :class:`embtrain.data.source.Divisible`."""
+
+    @staticmethod
+    def cut(block: DeviceBlock, parts: int) -> list[DeviceBlock]:
+        """Cut a block between sequences."""
+        return block.cut(parts)
 
 
 def room_for_blocks(device: torch.device) -> int:
