@@ -1,7 +1,7 @@
 """The state of an unfinished run: enough to go on as if it had never stopped.
 
-A checkpoint is a folder. ``checkpoint.json`` names the arrays' file and is replaced in one step once that is
-whole, so a run that dies while it saves leaves the checkpoint before.
+A checkpoint is a folder. ``checkpoint.json`` names the arrays' file. Each of the two gets its name in one step once
+it is whole, so a run that dies while it saves leaves the checkpoint before, even one of the same position.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from embtrain.distributed import Group
 from embtrain.errors import CheckpointError
 
 RECORD = "checkpoint.json"
+UNFINISHED = "checkpoint.unfinished"
 LOCK = "checkpoint.lock"
 
 
@@ -80,8 +81,9 @@ class Checkpoint:
         record = {"position": asdict(position), "state": name, "belongs_to": self.belongs_to, "notes": notes}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._write_arrays(state, self.folder / name)
-            unfinished = self.folder / f"{RECORD}.unfinished"
+            unfinished = self.folder / UNFINISHED
+            self._write_arrays(state, unfinished)
+            unfinished.replace(self.folder / name)
             unfinished.write_text(json.dumps(record, indent=1), "utf-8")
             unfinished.replace(self.folder / RECORD)
         except (OSError, SafetensorError) as error:

@@ -107,10 +107,11 @@ class Training(Generic[BlockT]):
             of_epoch = Tally(self.source.size, position.pairs, position.loss)
             position = Position(epoch + 1, 0, position.items)
             self._report_epoch(position, of_epoch)
-        if position == start:  # interrupted after the training
+        if position == start:  # interrupted after the training, whose end is saved
             self._report_epoch(position, Tally())
-        # What comes after the training may fail too, and is then all that is done again.
-        self._save(position)
+        else:
+            # What comes after the training may fail too, and is then all that is done again.
+            self._save(position)
         return position
 
     def _rounds(self, order: Sequence[Piece], position: Position) -> Iterator[Trained]:

@@ -1,6 +1,8 @@
-"""What tests share: one small Spark session, started when the first test asks for it."""
+"""What tests share: one small Spark session, started when the first test asks for it, and disks that fill up."""
 
 import os
+import resource
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,19 @@ def spark():
     with spark_session(settings, app="tests") as session:
         session.sparkContext.setLogLevel("ERROR")
         yield session
+
+
+@pytest.fixture
+def file_sizes():
+    """Give what lets files grow no larger, as on a disk without room: ``with file_sizes(at_most=100)``."""
+
+    @contextmanager
+    def limited(at_most):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (at_most, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

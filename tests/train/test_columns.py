@@ -17,7 +17,7 @@ from embtrain.columns import Columns
 from embtrain.config import Settings
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
-from embtrain.errors import ConfigError, SetupError
+from embtrain.errors import CheckpointError, ConfigError, SetupError
 from embtrain.models.build import build_model
 from embtrain.models.columns import batch_windows
 from embtrain.vectors import Vectors
@@ -94,6 +94,17 @@ def test_a_checkpoint_is_the_file_that_whole_vectors_would_make(snapshot, tmp_pa
     found = load_file(tmp_path / "columns" / "state-0.safetensors")
     for name, rows in build_model(MODELS["sgns"], Vocabulary.read(snapshot), threads=1, seed=1).state().items():
         np.testing.assert_array_equal(found[name], rows)
+
+
+def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(snapshot, tmp_path, file_sizes):
+    training = prepared(snapshot, tmp_path / "c")
+    state = training.model.state()
+    training.checkpoint.save(Position(0, 6, 100), state, {})
+    with file_sizes(at_most=1000), pytest.raises(CheckpointError, match="cannot write a checkpoint"):
+        training.checkpoint.save(Position(1, 0, 100), state, {})
+    saved = training.checkpoint.load({name: rows.shape for name, rows in state.items()})
+    assert saved.position == Position(0, 6, 100)
+    np.testing.assert_array_equal(saved.state["input"], state["input"])
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_path, trained_by_one):

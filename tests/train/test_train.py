@@ -194,6 +194,23 @@ def test_a_run_that_dies_while_saving_leaves_the_checkpoint_before(snapshot, tmp
     np.testing.assert_array_equal(training.model.state()["input"], before)
 
 
+def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(snapshot, tmp_path, file_sizes):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    training.checkpoint.save(Position(0, 8, 100), training.model.state(), {})
+    before = training.model.state()["input"].copy()
+    with file_sizes(at_most=before.nbytes), pytest.raises(CheckpointError, match="cannot write a checkpoint"):
+        training.checkpoint.save(Position(1, 0, 100), training.model.state(), {})
+    assert load(training).position == Position(0, 8, 100)
+    np.testing.assert_array_equal(training.model.state()["input"], before)
+
+
+def test_a_finished_training_that_is_started_again_saves_nothing(snapshot, tmp_path, file_sizes):
+    training, _ = prepared(snapshot, tmp_path / "c")
+    end = training.run(Position())
+    with file_sizes(at_most=0):
+        assert training.run(end) == end
+
+
 def test_a_checkpoint_of_another_model_is_refused(snapshot, tmp_path):
     training, _ = prepared(snapshot, tmp_path / "c")
     training.checkpoint.save(Position(), training.model.state(), {})
