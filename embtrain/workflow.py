@@ -81,7 +81,7 @@ def train(settings: Settings) -> str | None:
         checkpoint = _checkpoint(settings, snapshot, group, columns)
         with checkpoint.held() if group.is_first else nullcontext():
             corpus = Corpus.open(settings, snapshot, len(vocabulary), group)
-            corpus.source.check(group.world_size)
+            corpus.source.check(reading.world_size)
             device = _device(settings, group)
             model = build_model(
                 settings.model,

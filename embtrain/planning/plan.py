@@ -135,8 +135,11 @@ def _full_disks(settings: Settings, files: list[File]) -> list[str]:
 
 
 def _idle_processes(settings: Settings, sizes: Sizes, processes: int) -> list[str]:
-    """Say where there are more processes than the text can be dealt out to."""
-    if isinstance(settings.model, GloveSettings | ElmoSettings | FactorisedModel) or processes <= sizes.row_groups:
+    """Say where there are more processes than the text can be dealt out to; who holds columns reads all of it."""
+    deals_out = settings.train.parallel == "data" and not isinstance(
+        settings.model, GloveSettings | ElmoSettings | FactorisedModel
+    )
+    if not deals_out or processes <= sizes.row_groups:
         return []
     return [
         f"{processes} processes cannot share {sizes.row_groups} row groups; start at most one process per row group"

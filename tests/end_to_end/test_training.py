@@ -18,6 +18,8 @@ from corpora import two_topics, with_characters
 TRAIN = [sys.executable, "-m", "embtrain", "train", "--conf", "toy.yaml"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TWO_PROCESSES = [*TORCHRUN, "-m", "embtrain", "train", "--conf", "toy.yaml"]
+WORDS = 380 * 12
+"""Of the snapshot, without those held out."""
 REFUSED = "exitcode  : 2 "
 """As torchrun tells of each process what code it ended with."""
 RUN_FILE = """
@@ -83,12 +85,13 @@ def test_two_processes_train_one_model(folder):
 
 
 def test_two_processes_that_hold_columns_each_go_through_the_whole_text(folder):
-    done = start(TWO_PROCESSES, "train.parallel=columns", "train.epochs=3")
+    two_topics(folder / "one_group", rows_per_group=1000)
+    done = start(TWO_PROCESSES, "snapshot=one_group", "train.parallel=columns", "train.epochs=3")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "models:/toy/1"
     client, run = only_run(folder)
-    # Eight row groups, each a round of its own.
-    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 3 * 8
+    steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "epoch_loss")]
+    assert steps == [WORDS, 2 * WORDS, 3 * WORDS], "one row group for both"
     assert embtrain.load("models:/toy@champion").vector_size == 16
     assert not (folder / "checkpoints" / "toy").exists()
 

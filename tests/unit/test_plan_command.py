@@ -74,6 +74,11 @@ def test_more_processes_than_row_groups_are_warned_of(conf, capsys):
     assert "It fits." not in output
 
 
+def test_processes_that_hold_columns_need_no_row_group_each(conf, capsys):
+    assert main(["plan", "--conf", conf, "--processes", "9", "train.parallel=columns"]) == 0
+    assert "It fits." in capsys.readouterr().out
+
+
 def test_one_process_makes_a_counting_model(conf, capsys):
     assert (
         main(["plan", "--conf", conf, "--processes", "2", "model.type=lsa", "--vocabulary", "9", "--words", "99"]) == 2
