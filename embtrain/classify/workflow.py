@@ -24,7 +24,7 @@ from embtrain.config import Settings
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import ConfigError
 from embtrain.loading import load
-from embtrain.models.devices import find_device
+from embtrain.models.devices import choose_device
 from embtrain.vectors import Vectors
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Task:
         assert settings.corpus is not None
         self.dataset = dataset
         self._settings, self._models = settings, models
-        self._device = find_device(settings.train.device)
+        self._device = choose_device(settings.train.device, None, packages=["torch"])
         self._text_rules = settings.corpus.text_rules
         self._examples = {part: getattr(dataset, part) for part in PARTS}
         self._tokens = {

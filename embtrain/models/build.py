@@ -22,7 +22,7 @@ from embtrain.data.strata import Strata, num_strata
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
-from embtrain.models.devices import choose_device, find_device
+from embtrain.models.devices import choose_device
 from embtrain.models.protocol import DeviceModel, Model
 
 GPU_MAX_WINDOW = 120
@@ -41,10 +41,8 @@ def device_for(settings: TrainedModel, wanted: str, *, by_columns: bool = False)
         ConfigError: if a GPU is wanted for what no kernel computes there.
         SetupError: if a GPU is wanted, and it or what it takes is not here.
     """
-    if by_columns:
+    if by_columns or isinstance(settings, ElmoSettings) or _is_softmax(settings):
         return choose_device(wanted, None, packages=["torch"])
-    if isinstance(settings, ElmoSettings) or _is_softmax(settings):
-        return find_device(wanted)
     return choose_device(wanted, without_kernel(settings))
 
 

@@ -11,21 +11,8 @@ from embtrain.errors import ConfigError, SetupError
 logger = logging.getLogger(__name__)
 
 
-def find_device(wanted: str) -> str:
-    """Return ``cuda`` or ``cpu`` for a model that torch computes; for ``auto``, the GPU if there is one.
-
-    Raises:
-        SetupError: if a GPU is wanted and torch finds none.
-    """
-    import torch  # noqa: PLC0415 - models that train on CPU threads do without
-
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise SetupError("train.device is cuda, but torch finds no GPU: install torch for CUDA, or set it to cpu")
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
-
-
 def choose_device(wanted: str, without_kernel: str | None, packages: Sequence[str] = ("torch", "triton")) -> str:
-    """Return ``cuda`` or ``cpu`` for a model that has kernels of ours for CPUs, and log which, and why.
+    """Return ``cuda`` or ``cpu``, and log which, and why; for ``auto``, the GPU if it is there and can be used.
 
     Args:
         wanted: `train.device`.
@@ -43,7 +30,7 @@ def choose_device(wanted: str, without_kernel: str | None, packages: Sequence[st
     if wanted == "cpu" or obstacle:
         logger.info("training on the CPU: %s", obstacle or "train.device is cpu")
         return "cpu"
-    import torch  # noqa: PLC0415 - as above
+    import torch  # noqa: PLC0415 - models that train on CPU threads do without
 
     reason = "torch finds it" if wanted == "auto" else "train.device is cuda"
     logger.info("training on the GPU %s: %s", torch.cuda.get_device_name(), reason)

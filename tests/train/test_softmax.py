@@ -1,5 +1,6 @@
 """The full softmax against a plain float64 computation of the same equations, torch's gradients, and closed forms."""
 
+import logging
 import math
 import re
 from collections import Counter
@@ -11,7 +12,7 @@ import torch
 
 import reference
 import reference_objectives
-from embtrain.config import CbowSettings, SgnsSettings
+from embtrain.config import CbowSettings, ElmoSettings, SgnsSettings
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
@@ -179,6 +180,13 @@ def test_a_large_vocabulary_is_refused_with_advice():
 def test_a_gpu_that_is_not_there_is_said():
     with pytest.raises(SetupError, match="torch finds no GPU"):
         device_for(SgnsSettings(objective="softmax"), "cuda")
+
+
+@pytest.mark.parametrize("settings", [SgnsSettings(objective="softmax"), ElmoSettings()], ids=["softmax", "elmo"])
+def test_where_torch_computes_the_log_says_on_what_device_and_why(settings, caplog):
+    with caplog.at_level(logging.INFO, "embtrain"):
+        device_for(settings, "cpu")
+    assert caplog.messages == ["training on the CPU: train.device is cpu"]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU; the CPU's curve is tested above")
