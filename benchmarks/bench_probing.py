@@ -71,7 +71,13 @@ def probe(language: str) -> dict[str, float]:
     found[f"tags {language}, form alone"] = tagging.by_form
     if language == "en":
         similarity = evaluate_contexts(model, harness.data_file(CONTEXTS))
-        found |= {f"contexts, {layer}": value or 0.0 for layer, value in similarity.layers.items()}
+        groups = {
+            "contexts": similarity.layers,
+            "one word": similarity.of_one_word,
+            "two words": similarity.of_two_words,
+        }
+        for name, layers in groups.items():
+            found |= {f"{name}, {layer}": value or 0.0 for layer, value in layers.items()}
     return {name: round(100 * value, 1) for name, value in found.items()}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from embtrain.contextual_vectors import ContextualVectors
@@ -43,15 +44,28 @@ class ContextPair:
     a: WordInContext
     b: WordInContext
     score: float
+    same: bool = False
+    """Whether it is one word in two contexts."""
+
+
+Correlations = dict[str, float | None]
+"""By the name of the layer; None where a layer, or the people, saw no difference."""
 
 
 @dataclass(frozen=True)
 class ContextualResult:
-    """Rank correlation of cosine similarities with human scores, by the name of the layer; None where undefined."""
+    """Rank correlation of cosine similarities with human scores.
+
+    People find a word and itself more similar than two words, and that they are the same any layer knows best that
+    sees no context. What the contexts tell shows in the pairs of one word, and in those of two.
+    """
 
     name: str
-    layers: dict[str, float | None]
+    layers: Correlations
+    of_one_word: Correlations
+    of_two_words: Correlations
     pairs: int
+    pairs_of_one_word: int
 
 
 def evaluate_contexts(model: Vectors | ContextualVectors, path: str | Path) -> ContextualResult:
@@ -67,12 +81,22 @@ def evaluate_contexts(model: Vectors | ContextualVectors, path: str | Path) -> C
         [_cosines(model, pairs[first : first + _PAIRS_AT_A_TIME]) for first in range(0, len(pairs), _PAIRS_AT_A_TIME)],
         axis=1,
     )
-    scores = np.array([pair.score for pair in pairs])
-    correlations = [
-        float(spearmanr(scores, of_layer).statistic) if np.ptp(scores) and np.ptp(of_layer) else None
-        for of_layer in cosines
-    ]
-    return ContextualResult(Path(path).stem, dict(zip(compared_names(model), correlations, strict=True)), len(pairs))
+    scores, same = (np.array(values) for values in zip(*((pair.score, pair.same) for pair in pairs), strict=True))
+
+    def over(chosen: npt.NDArray[np.bool_]) -> Correlations:
+        of_layers = (_correlation(scores[chosen], of_layer[chosen]) for of_layer in cosines)
+        return dict(zip(compared_names(model), of_layers, strict=True))
+
+    return ContextualResult(
+        Path(path).stem, over(np.ones_like(same)), over(same), over(~same), len(pairs), int(same.sum())
+    )
+
+
+def _correlation(scores: npt.NDArray[np.float64], cosines: Floats) -> float | None:
+    """Return Spearman's rank correlation, or None without two different values on each side."""
+    if not scores.size or not np.ptp(scores) or not np.ptp(cosines):
+        return None
+    return float(spearmanr(scores, cosines).statistic)
 
 
 def read_context_pairs(path: str | Path) -> list[ContextPair]:
@@ -100,10 +124,10 @@ def _pairs(path: str | Path) -> Iterator[ContextPair]:
 
 def _parse(columns: list[str]) -> ContextPair:
     """Return the pair of a line; ValueError if it is none."""
-    _, _, _, _, _, a, b, score, *_ = columns
+    _, first, _, second, _, a, b, score, *_ = columns
     if not math.isfinite(float(score)):
         raise ValueError(score)
-    return ContextPair(_marked(a), _marked(b), float(score))
+    return ContextPair(_marked(a), _marked(b), float(score), first.lower() == second.lower())
 
 
 def _marked(context: str) -> WordInContext:

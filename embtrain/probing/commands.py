@@ -49,7 +49,11 @@ def _as_table(tagging: TaggingResult | None, similarity: ContextualResult | None
         )
     if similarity:
         columns[similarity.name] = similarity.layers
-        notes.append(f"{similarity.name}: Spearman's rank correlation, {similarity.pairs} pairs")
+        columns["one word"], columns["two words"] = similarity.of_one_word, similarity.of_two_words
+        notes.append(
+            f"{similarity.name}: Spearman's rank correlation, {similarity.pairs} pairs, of which "
+            f"{similarity.pairs_of_one_word} are of one word in two contexts"
+        )
     rows = dict.fromkeys(name for column in columns.values() for name in column)
     width = max(map(len, rows))
     lines = [" " * width + "".join(f"  {title:>8}" for title in columns)]

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import unicodedata
 
 import numpy as np
@@ -56,7 +57,13 @@ def conllu(path, *sentences):
 
 def scws(path, *pairs):
     """Write pairs of contexts with their scores."""
-    path.write_text("".join(f"{i}\ta\tn\tb\tn\t{a}\t{b}\t{score}\t1.0\n" for i, (a, b, score) in enumerate(pairs)))
+    words = [re.findall("<b> (.*?) </b>", context)[0] for pair in pairs for context in pair[:2]]
+    path.write_text(
+        "".join(
+            f"{i}\t{first}\tn\t{second}\tn\t{a}\t{b}\t{score}\t1.0\n"
+            for i, (first, second, (a, b, score)) in enumerate(zip(words[::2], words[1::2], pairs, strict=True))
+        )
+    )
     return str(path)
 
 
@@ -152,6 +159,15 @@ def test_cosines_in_the_order_of_the_scores_correlate_perfectly(tmp_path):
     assert (found.name, found.layers, found.pairs) == ("a", {"words": pytest.approx(1)}, 3)
 
 
+def test_pairs_of_one_word_are_also_measured_by_themselves(tmp_path, contextual):
+    here, there, north, west = "a <b> bank </b> b", "the <b> bank </b>", "go <b> north </b> now", "far <b> west </b>"
+    path = scws(tmp_path / "a.txt", (here, here, 9.0), (here, there, 5.0), (here, north, 3.0), (north, west, 1.0))
+    found = evaluate_contexts(contextual, path)
+    assert (found.pairs, found.pairs_of_one_word) == (4, 2)
+    assert found.of_one_word == pytest.approx({"words": None, "LSTM 1": 1, "LSTM 2": 1, "mean": 1})
+    assert all(abs(value) == pytest.approx(1) for value in found.of_two_words.values())
+
+
 def test_a_layer_that_sees_no_difference_has_no_correlation(tmp_path, contextual):
     path = scws(tmp_path / "a.txt", *[("<b> a </b> b c", f"{word} <b> a </b> d", i) for i, word in enumerate("xyz")])
     found = evaluate_contexts(contextual, path).layers
@@ -228,7 +244,7 @@ def test_commands_show_layers_and_contexts(tmp_path, contextual, capsys):
     assert main(["probe", model, "--tags", tags, tags, "--contexts", pairs]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:6]] == ["words", "LSTM", "LSTM", "mean", "(form"]
-    assert lines[0].split() == ["ud", "scws"]
+    assert lines[0].split() == ["ud", "scws", "one", "word", "two", "words"]
     assert main(["probe", model, "--contexts", pairs, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["tags"] is None
