@@ -71,12 +71,11 @@ def probe(language: str) -> dict[str, float]:
     found[f"tags {language}, form alone"] = tagging.by_form
     if language == "en":
         similarity = evaluate_contexts(model, harness.data_file(CONTEXTS))
-        groups = {
-            "contexts": similarity.layers,
-            "one word": similarity.of_one_word,
-            "two words": similarity.of_two_words,
-        }
-        for name, layers in groups.items():
+        for name, layers in (
+            ("contexts", similarity.layers),
+            ("one word", similarity.of_one_word),
+            ("two words", similarity.of_two_words),
+        ):
             found |= {f"{name}, {layer}": value or 0.0 for layer, value in layers.items()}
     return {name: round(100 * value, 1) for name, value in found.items()}
 
