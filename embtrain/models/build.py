@@ -25,8 +25,8 @@ from embtrain.distributed import Group
 from embtrain.models.devices import choose_device
 from embtrain.models.protocol import DeviceModel, Model
 
-GPU_MAX_WINDOW = 120
-"""With wider windows the scores of a tile alone would fill a GPU's registers."""
+GPU_MAX_WINDOW = 56
+"""With wider windows a tile has more than 128 contexts, whose scores alone would fill a GPU's registers."""
 
 
 def device_for(settings: TrainedModel, wanted: str, *, by_columns: bool = False) -> str:

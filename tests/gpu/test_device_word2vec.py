@@ -173,7 +173,7 @@ def test_a_block_of_the_device_is_cut_where_one_of_the_cpu_is(lengths, parts):
 
 WITHOUT_KERNEL = {
     "model.objective hierarchical_softmax": SgnsSettings(objective="hierarchical_softmax"),
-    "a model.window above 120": SgnsSettings(window=121),
+    "a model.window above 56": SgnsSettings(window=57),
 }
 
 
@@ -207,7 +207,7 @@ def test_a_package_that_is_not_there_is_said(monkeypatch):
     ("wanted", "without_kernel", "reason"),
     [
         ("auto", None, "torch finds no GPU"),
-        ("auto", "a model.window above 120", "a model.window above 120 has no kernel for GPUs"),
+        ("auto", "a model.window above 56", "a model.window above 56 has no kernel for GPUs"),
         ("cpu", None, "train.device is cpu"),
     ],
 )

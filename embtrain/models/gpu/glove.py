@@ -16,6 +16,7 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError
 from embtrain.kernels.gpu.glove import train_glove_tiles
+from embtrain.kernels.padding import padded
 from embtrain.models.glove_rows import divergence, exchange_strata, starting_rows, vectors_of
 from embtrain.models.gpu.blocks import room_for_blocks
 from embtrain.models.gpu.cells import ResidentCells, cut_into_tiles
@@ -34,11 +35,21 @@ WORDS_PER_TILE = 2
 PROGRAMS_PER_MULTIPROCESSOR = 4
 """That fit, by the registers that the kernel is held to."""
 
-MOST_REGISTERS = 128
-"""Of a thread. The kernel would take more, and hide less of the time that rows take to come."""
+COMPILED_FOR = {"maxnreg": 128}
+"""Registers of a thread at most. The kernel would take more, and hide less of the time that rows take to come."""
 
 NUMBERS_AT_A_TIME = 32
 """Of a row: 128 bytes, a line of the cache."""
+
+
+def constants_of(dim: int) -> dict[str, int]:
+    """Return the sizes that the kernel is compiled for; see :func:`embtrain.kernels.gpu.glove.train_glove_tiles`."""
+    return {
+        "WIDTH": -(-(dim + 2) // 4) * 4,  # additions of four numbers at a time are one instruction
+        "STRIDE": padded(dim + 2),
+        "CELLS": CELLS,
+        "CHUNK": NUMBERS_AT_A_TIME,
+    }
 
 
 class DeviceGlove:
@@ -149,12 +160,9 @@ class DeviceGlove:
             settings.exponent,
             rate,
             *results,
-            WIDTH=-(-(settings.dim + 2) // 4) * 4,  # additions of four numbers at a time are one instruction
-            STRIDE=self.word_rows.shape[1] // 2,
-            CELLS=CELLS,
-            CHUNK=NUMBERS_AT_A_TIME,
+            **constants_of(settings.dim),
+            **COMPILED_FOR,
             TRAINS=trains,
-            maxnreg=MOST_REGISTERS,
         )
 
     def _divergence(self, tiles: torch.Tensor, cell: int) -> ConfigError:

@@ -23,9 +23,12 @@ from embtrain.models.protocol import Merger, Tally, alone
 SPAN_TOKENS = 1 << 18
 """Tokens of one call of a kernel: a few milliseconds, so that the learning rate follows, and Ctrl-C is heard."""
 
-NUMBERS_AT_ONCE = 1 << 12
-"""Numbers of a tile's context rows in registers, where that is all of them: at dimension 100 and window 5 rows are
-loaded once for scores and gradients. Rows that must be loaded twice leave room for half as many."""
+MOST_NUMBERS_AT_ONCE = 32 * (128 + CENTERS + NEGATIVES)
+"""Of a tile's context rows and their scores in registers, where that is all of them: at dimension 100 and window 5 rows
+are loaded once for scores and gradients."""
+
+NUMBERS_AT_A_TIME = 1 << 11
+"""Of the context rows, where they must be loaded twice."""
 
 COMPILED_FOR = {"num_warps": 4, "num_stages": 1}
 """A program's warps; and no loads ahead of their chunk, for those of a whole one are under way together as it is."""
@@ -173,4 +176,5 @@ def power_of_two_from(number: int) -> int:
 def numbers_at_a_time(stride: int, contexts: int) -> int:
     """Return how many numbers of a row a program works on at a time: 16 or more, as its matrix products take them."""
     whole = power_of_two_from(stride)
-    return whole if whole * contexts <= NUMBERS_AT_ONCE else max(16, NUMBERS_AT_ONCE // 2 // contexts)
+    at_once = contexts * (whole + CENTERS + NEGATIVES)
+    return whole if at_once <= MOST_NUMBERS_AT_ONCE else max(16, NUMBERS_AT_A_TIME // contexts)
