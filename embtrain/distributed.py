@@ -10,17 +10,18 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.errors import SetupError
+from embtrain.errors import ANOTHER_ENDED, SetupError
 
 
 @dataclass(frozen=True)
@@ -91,20 +92,27 @@ class Group:
     ) -> None:
         """Refuse to go on where processes were given different things.
 
-        Hashes are compared, so that nothing is pickled between the processes.
-
         Raises:
             SetupError: in every process, naming the first rank that differs from rank 0, and what is here.
         """
         text = json.dumps(value, sort_keys=True)
-        hashes = np.zeros((self.world_size, 4), np.int64)
-        hashes[self.rank] = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int64)
-        self.sum(hashes)
+        hashes = self._hashes(text)
         different = np.flatnonzero((hashes != hashes[0]).any(axis=1))
         if different.size:
             raise SetupError(
                 f"the {what} of rank {different[0]} differs from that of rank 0; rank {self.rank} has {text}: {advice}"
             )
+
+    def on_this_machine(self) -> int:
+        """Count the processes on this machine. A launcher knows its own alone, and each of Spark's tasks has one."""
+        hashes = self._hashes(socket.gethostname())
+        return int((hashes == hashes[self.rank]).all(axis=1).sum())
+
+    def _hashes(self, text: str) -> npt.NDArray[np.int64]:
+        """Gather a hash of each process's text: nothing is pickled between them. Shape ``(world_size, 4)``."""
+        hashes = np.zeros((self.world_size, 4), np.int64)
+        hashes[self.rank] = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int64)
+        return self.sum(hashes)
 
 
 def _as_tensor(values: Any) -> Any:
@@ -125,7 +133,7 @@ def _others_alive() -> Iterator[None]:
         raise  # of this process's own GPU
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise SetupError(f"another process of this training has ended; its own message says why ({reason})") from None
+        raise SetupError(f"{ANOTHER_ENDED}; its own message says why ({reason})") from None
 
 
 @contextmanager
@@ -134,7 +142,7 @@ def _told_to_end() -> Iterator[None]:
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise SetupError(
-            "the launcher has ended this process (SIGTERM), as it does if another process of this training has ended; "
+            f"the launcher has ended this process (SIGTERM), as it does if {ANOTHER_ENDED}; "
             "its own message then says why"
         )
 
@@ -176,8 +184,9 @@ def process_group(*, gpus: bool = False) -> Iterator[Group]:
         reason = str(error).splitlines()[0]
         raise SetupError(f"WORLD_SIZE is {world_size}, but the other processes were not met: {reason}") from None
     try:
-        local = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
+        has_own_gpu = local_rank < num_gpus
         with _told_to_end():
-            yield Group(collectives.get_rank(), world_size, local, local_rank < num_gpus, collectives)
+            group = Group(collectives.get_rank(), world_size, has_own_gpu=has_own_gpu, _collectives=collectives)
+            yield replace(group, local_world_size=group.on_this_machine())
     finally:
         collectives.destroy_process_group()

@@ -6,6 +6,9 @@ as one sentence and exits non-zero; a Python caller can catch :class:`EmbtrainEr
 
 from __future__ import annotations
 
+ANOTHER_ENDED = "another process of this training has ended"
+"""In the sentence of each process that ends because another one does; why that one does, it says itself."""
+
 
 class EmbtrainError(Exception):
     """Something outside of embtrain is not as it must be."""

@@ -22,7 +22,7 @@ from pyspark.errors import PySparkException
 from pyspark.ml.torch.distributor import TorchDistributor
 from pyspark.sql import SparkSession
 
-from embtrain.errors import SetupError
+from embtrain.errors import ANOTHER_ENDED, SetupError
 
 SLOTS_ASKED_EVERY_SECONDS = 0.5
 
@@ -133,7 +133,7 @@ def _gpus(spark: SparkSession, option: str) -> int:
 class Printed(io.TextIOBase):
     """What the processes print: it is passed on until one of them says in a sentence why it ends.
 
-    After that comes what the others, torchrun and Spark have to say about it.
+    After that comes what the others, torchrun and Spark have to say about it, in any order.
 
     Args:
         job: begins the sentences of the processes.
@@ -150,6 +150,12 @@ class Printed(io.TextIOBase):
         for line in lines:
             self._read(line)
         return len(text)
+
+    @property
+    def cause(self) -> str | None:
+        """Return why the processes ended: the first sentence that does not say that another one has."""
+        causes = [sentence for sentence in self.sentences if ANOTHER_ENDED not in sentence]
+        return next(iter(causes or self.sentences), None)
 
     def _read(self, line: str) -> None:
         end = line.rpartition("\r")[2]  # of a progress bar
@@ -182,5 +188,5 @@ def run_module(module: str, arguments: Sequence[str], *, job: str, processes: in
     except (Py4JJavaError, PySparkException, RuntimeError) as error:
         # Lines that come last over the network may be lost; the exception has the end of what a process printed.
         printed.write(f"\n{error}\n")
-    if printed.sentences:  # which some versions of the distributor take for a good end
-        raise SetupError(printed.sentences[0])
+    if printed.cause:  # which some versions of the distributor take for a good end
+        raise SetupError(printed.cause)

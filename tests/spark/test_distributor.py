@@ -2,12 +2,14 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from corpora import two_topics
+from embtrain.distributed import _others_alive, _told_to_end
 from embtrain.errors import SetupError
 from jobs import train_vectors
 from pipelines.distributor import Placement, Printed, place, require_slots
@@ -20,6 +22,30 @@ def test_of_what_follows_a_sentence_nothing_is_shown():
         printed.write(text)
     assert printed.sentences == ["no such snapshot"]
     assert shown.getvalue() == "started\n"
+
+
+def sentences_of_those_that_another_ended():
+    with pytest.raises(SetupError) as lost, _others_alive():
+        raise RuntimeError("Connection closed by peer")
+    with pytest.raises(SetupError) as told, _told_to_end():
+        signal.raise_signal(signal.SIGTERM)
+    return [str(lost.value), str(told.value)]
+
+
+def test_why_processes_ended_is_not_that_another_one_did():
+    printed = Printed("job.py", io.StringIO())
+    others = sentences_of_those_that_another_ended()
+    for sentence in (*others, "the disk is full", "no such snapshot"):
+        printed.write(f"job.py: {sentence}\n")
+    assert printed.cause == "the disk is full"
+
+
+def test_where_no_process_says_why_it_is_said_that_one_ended():
+    printed = Printed("job.py", io.StringIO())
+    assert printed.cause is None
+    lost, told = sentences_of_those_that_another_ended()
+    printed.write(f"job.py: {told}\njob.py: {lost}\n")
+    assert printed.cause == told
 
 
 @pytest.mark.spark
