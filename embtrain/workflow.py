@@ -47,7 +47,8 @@ from embtrain.progress import training_bar
 from embtrain.registry import register
 from embtrain.schema import VOCABULARY
 from embtrain.storage import Location
-from embtrain.train import Report, Training
+from embtrain.train import Training
+from embtrain.training_log import TrainingLog
 from embtrain.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -271,15 +272,7 @@ def _train(
     # Before blocks take what is free of the device: merging takes copies of the rows.
     merge = model.merger(group, merge_words)
     source, total = on_device(corpus.source, model), settings.train.epochs * corpus.source.size
-    losses: dict[str, float] = {}
-
-    def observe(report: Report) -> None:
-        if report.epoch:
-            losses.update(_losses(report))
-            logger.info("epoch %d: %s", report.position.epoch, _in_words(losses))
-        if run:
-            run.log_metrics(_metrics(report, source.unit), step=report.position.items)
-
+    log = TrainingLog(run, source.unit)
     if start.items:
         logger.info("going on from %s: %.1f %% done", checkpoint.folder, 100 * start.items / total)
     with training_bar(total=total, done=start.items, unit=source.unit, shown=run is not None) as advance:
@@ -293,11 +286,11 @@ def _train(
             merge=merge,
             merge_words=merge_words,
             checkpoint=checkpoint,
-            observe=observe,
+            observe=log,
             advance=advance,
             notes={"run_id": run.run_id} if run else {},
         ).run(start)
-    return losses
+    return log.losses
 
 
 def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors | ContextualVectors:
@@ -314,30 +307,6 @@ def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> V
         assert isinstance(model, SubwordModel)
         return model.subword_vectors(vocabulary)
     return Vectors(vocabulary.tokens, model.vectors(), vocabulary.counts)
-
-
-def _losses(report: Report) -> dict[str, float]:
-    """Return the losses that are known at the end of an epoch."""
-    tallies = {"epoch_loss": report.epoch, "held_out_loss": report.held_out}
-    losses = {name: tally.loss_per_pair for name, tally in tallies.items() if tally and tally.pairs}
-    measures = report.held_out.measures if report.held_out else {}
-    return losses | {f"held_out_{name}": value for name, value in measures.items()}
-
-
-def _in_words(losses: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"{name.replace('_', ' ').replace('held out', 'held-out')} {loss:.4f}" for name, loss in losses.items()
-    )
-
-
-def _metrics(report: Report, unit: str) -> dict[str, float]:
-    if report.epoch:
-        return {**_losses(report), "epoch": report.position.epoch}
-    return {
-        "train_loss": report.tally.loss_per_pair,
-        "learning_rate": report.learning_rate,
-        f"{unit}_per_second": report.tally.items / report.seconds,
-    }
 
 
 def _register(

@@ -80,7 +80,8 @@ def test_two_processes_train_one_model(folder):
     assert done.stdout.strip() == "models:/toy/1"
     client, run = only_run(folder)
     # Seven row groups for two processes: the last round is one process's alone.
-    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 40 * 4
+    steps = {metric.step for metric in client.get_metric_history(run.info.run_id, "train_loss")}
+    assert {WORDS * epoch for epoch in range(1, 41)} <= steps
     assert_topics_are_apart(embtrain.load("models:/toy@champion"))
 
 
