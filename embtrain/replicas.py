@@ -33,8 +33,8 @@ OCCURRENCES_PER_MERGE = 40
 LONGEST_WAIT = 64
 """Every row takes part in one of so many merges. A power of two."""
 
-TURNS_PER_MESSAGE = LONGEST_WAIT // 4
-"""To settle: the 2 ``LONGEST_WAIT`` - 1 turns go in eight messages, so that few rows are on their way at a time."""
+SETTLING_MESSAGES = 8
+"""In so many, of as many rows each, all rows are brought together, so that few are on their way at a time."""
 
 EARLY = 2 / 3
 """Of the words between two merges: where a part of the text ends there, the merge comes early rather than late."""
@@ -81,7 +81,7 @@ class Replica:
             merge: its number.
             words: that each process has trained on so far, by rank. Shape ``(W,)``.
         """
-        self._send([turn for turn in self._turns if merge % turn[0] == turn[1]], words)
+        self._send(*self._changed([turn for turn in self._turns if merge % turn[0] == turn[1]], words))
 
     def receive(self) -> None:
         """Add what was sent, by all, to what is agreed on and to this copy."""
@@ -92,16 +92,21 @@ class Replica:
 
     def settle(self, words: npt.NDArray[np.float64]) -> None:
         """Bring all rows together, some at a time; afterwards all copies are the same."""
-        chosen = list(self._turns)
-        for first in range(0, len(chosen), TURNS_PER_MESSAGE):
+        parts = (np.array_split(of_all, SETTLING_MESSAGES) for of_all in self._changed(list(self._turns), words))
+        for rows, share in zip(*parts, strict=True):
             self.receive()
-            self._send(chosen[first : first + TURNS_PER_MESSAGE], words)
+            self._send(rows, share)
         self.receive()
         self._rows.copy_(self._agreed)
 
-    def _send(self, chosen: Sequence[tuple[int, int]], words: npt.NDArray[np.float64]) -> None:
+    def _changed(
+        self, chosen: Sequence[tuple[int, int]], words: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Return the rows of some turns, and the share of each one's sum that is added. Shape ``(M,)`` both."""
         rows = np.concatenate([self._turns[turn] for turn in chosen])
-        share = np.concatenate([self._share(turn, words) for turn in chosen])
+        return rows, np.concatenate([self._share(turn, words) for turn in chosen])
+
+    def _send(self, rows: npt.NDArray[np.int64], share: npt.NDArray[np.float32]) -> None:
         sent = take(self._rows, self._agreed, rows)
         total = sent.clone()
         self._changes = Changes(rows, share, sent, total, self._group.begin_sum(total))

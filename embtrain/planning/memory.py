@@ -67,9 +67,6 @@ TILE = 104
 MERGED = 16
 """Of each row that is merged: how often its word occurs, and its turn."""
 
-SETTLING_MESSAGES = 8
-"""In which all rows are brought together, one after the other."""
-
 NGRAM = 30
 """Of each n-gram of a word: its bucket, its row, and what the allocator keeps of the memory that numbered them."""
 
@@ -188,6 +185,8 @@ def _merged(model: TrainedModel, sizes: Sizes, device: str) -> Items:
     """Return what brings the rows of several processes together: who trains GloVe or ELMo keeps no copies."""
     if isinstance(model, GloveSettings | ElmoSettings):
         return {}
+    from embtrain.replicas import SETTLING_MESSAGES  # noqa: PLC0415 - loads torch, as those do that merge
+
     shapes = state_shapes(model, sizes)
     copies = bytes_of(shapes) + MERGED * sum(rows for rows, _ in shapes.values())
     # In bfloat16 twice; a GPU makes them of three arrays in float32.

@@ -109,6 +109,21 @@ def test_between_two_merges_nothing_is_sent():
     assert (rows == 0).all()
 
 
+def test_to_settle_an_eighth_of_the_rows_goes_at_a_time():
+    sent = []
+
+    class Watching(Companions):
+        def begin_sum(self, tensor):
+            sent.append(len(tensor))
+            return super().begin_sum(tensor)
+
+    rows = torch.zeros(1000, 16)
+    occurrence = 1 / np.arange(1, 1001)  # of which most wait longest
+    merge = Replicas(Watching(torch.zeros(16)), [(rows, occurrence)], words=100)
+    merge([100, 100], settle=True)
+    assert sent == [125] * 8
+
+
 @pytest.mark.parametrize("num_rows", [1, 3, 500])
 def test_a_settled_copy_is_what_all_have_agreed_on(num_rows):
     rows = torch.zeros(num_rows, 16)
