@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from embtrain.config import CbowSettings, ElmoSettings, FastTextSettings, GloveSettings, Settings, SgnsSettings
+from embtrain.data.strata import num_strata
 from embtrain.data.tiles import PIECE_CELLS
 from embtrain.kernels.column_layout import TILE
 from embtrain.planning.elmo import num_gradients
@@ -51,8 +53,7 @@ def estimate_traffic(
         return [Traffic("gradients", FLOAT_BYTES * num_gradients(model, sizes.vocabulary), steps)]
     shapes = state_shapes(model, sizes)
     if isinstance(model, GloveSettings):
-        rounds = processes + sizes.cells / (processes * PIECE_CELLS)
-        return [Traffic("rows, from those that have trained them", bytes_of(shapes), rounds)]
+        return [Traffic("rows, from those that have trained them", bytes_of(shapes), rounds(sizes.cells, processes))]
     if not isinstance(model, SgnsSettings | CbowSettings | FastTextSettings):
         return []
     if settings.train.parallel == "columns":
@@ -79,6 +80,17 @@ def rows_per_merge(occurrence: Occurrence, words: float) -> float:
 
     of_turn = turns(occurrence.of_row * words)
     return float(sum(occurrence.rows[rows].sum() / every for (every, _), rows in of_turn.items()))
+
+
+def rounds(cells: float, processes: int) -> int:
+    """Return the rounds of an epoch of GloVe, each with an exchange; see :class:`embtrain.data.tiles.TiledCells`.
+
+    Diagonals for which each process has the same columns make one round, if that is not too large. If the number of
+    processes divides that of strata, there are as many kinds of diagonals as processes; if not, each is its own kind.
+    """
+    strata = num_strata(processes)
+    kinds = processes if strata % processes == 0 else strata
+    return kinds * max(1, math.ceil(cells / kinds / (processes * PIECE_CELLS)))
 
 
 def _scores(model: SgnsSettings | CbowSettings, sizes: Sizes, kept_share: float) -> Traffic:

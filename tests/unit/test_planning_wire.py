@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from corpora import counted_topics
 from embtrain.columns import Columns
 from embtrain.config import Settings
+from embtrain.data import tiles
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.models.build import build_model
+from embtrain.planning import wire
 from embtrain.planning.elmo import num_gradients
 from embtrain.planning.sizes import Occurrence, Sizes, assumed_occurrence
 from embtrain.planning.wire import estimate_traffic, rows_per_merge, scores_per_window
@@ -100,6 +103,16 @@ def test_elmo_sends_the_gradients_of_each_step():
     (gradients,) = estimate_traffic(settings, SIZES, zipf_occurrence(200), processes=2, threads=1)
     assert gradients.message == 4 * num_gradients(settings.model, 200)
     assert gradients.per_epoch == (64_000 + 6_400) / (4 * 10 * 2)
+
+
+@pytest.mark.parametrize("processes", range(2, 10))
+@pytest.mark.parametrize("piece_cells", [1 << 24, 72])
+def test_glove_exchanges_rows_after_as_many_rounds_as_are_planned(tmp_path, monkeypatch, processes, piece_cells):
+    for module in (tiles, wire):
+        monkeypatch.setattr(module, "PIECE_CELLS", piece_cells)
+    source = tiles.TiledCells(counted_topics(tmp_path), 24, tmp_path, seed=1, group=Group(0, processes))
+    trained = source.rounds(source.order(epoch=0, seed=1), processes)
+    assert len(trained) == wire.rounds(source.size, processes)
 
 
 def test_glove_sends_rows_with_their_sums():
