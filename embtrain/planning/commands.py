@@ -123,7 +123,8 @@ def _time(found: Plan) -> Iterator[str]:
     yield "time of training"
     if found.least_on_gpu is not None:
         least = in_time(found.least_on_gpu)
-        yield from _rows([("", f"{least} at least on an NVIDIA H200, on paper: no GPU was there to measure")])
+        gpus = "an NVIDIA H200" if found.processes == 1 else f"{found.processes} NVIDIA H200s"
+        yield from _rows([("", f"{least} at least on {gpus}, on paper: no GPU was there to measure")])
         return
     if found.duration is None:
         yield from _rows([("", "nothing like it was measured")])

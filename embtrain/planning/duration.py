@@ -58,10 +58,16 @@ def estimate_duration(
     return Duration(seconds / FASTER, seconds * SLOWER, rate)
 
 
-def least_on_gpu(settings: Settings, sizes: Sizes, kept_share: float) -> float | None:
-    """Return the seconds that the memory and the arithmetic of one NVIDIA H200 allow at least, on paper.
+def least_on_gpu(settings: Settings, sizes: Sizes, *, kept_share: float, processes: int) -> float | None:
+    """Return the seconds that the memory and the arithmetic of NVIDIA H200s allow at least, on paper.
 
     No kernel of embtrain was measured on a GPU yet. None for what is not trained there tile by tile.
+
+    Args:
+        settings: of the run.
+        sizes: of its corpus.
+        kept_share: of its words, that subsampling keeps.
+        processes: that train together, each on a GPU of its own.
     """
     model = settings.model
     if not isinstance(model, SgnsSettings | CbowSettings) or model.objective != "negative_sampling":
@@ -71,7 +77,7 @@ def least_on_gpu(settings: Settings, sizes: Sizes, kept_share: float) -> float |
     from embtrain.models.gpu.flight import CENTERS, NEGATIVES  # noqa: PLC0415 - loads torch
 
     work = work_on_gpu(model, centers=CENTERS, negatives=NEGATIVES)
-    return _items(settings, sizes) * kept_share * work.seconds(H200)
+    return _items(settings, sizes) * kept_share * work.seconds(H200) / processes
 
 
 def slower_by(settings: Settings, sizes: Sizes) -> float:

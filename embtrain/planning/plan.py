@@ -48,7 +48,7 @@ class Plan:
     duration: Duration | None
     """On CPUs; None where nothing like it was measured, and on a GPU, where none was."""
     least_on_gpu: float | None
-    """Seconds that an NVIDIA H200 would need on paper, where it trains on a GPU by kernels of tiles."""
+    """Seconds that NVIDIA H200s, one a process, would need on paper, where kernels of tiles train on a GPU."""
     warnings: list[str]
     """What will not fit, or cannot be; none if the run can be started."""
 
@@ -93,7 +93,9 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
         )
         if device == "cpu"
         else None,
-        least_on_gpu=least_on_gpu(settings, corpus.sizes, corpus.kept_share) if device != "cpu" else None,
+        least_on_gpu=least_on_gpu(settings, corpus.sizes, kept_share=corpus.kept_share, processes=processes)
+        if device != "cpu"
+        else None,
         warnings=[
             *([refused] if (refused := lacking(settings, memory, room, on_gpu, processes)) else []),
             *_full_disks(settings, files),

@@ -169,7 +169,7 @@ def test_columns_on_a_gpu_are_in_its_memory_with_how_often_rows_are_in_a_batch()
 def test_of_columns_no_time_was_measured():
     run = settings(train={"parallel": "columns"})
     assert estimate_duration(run, MILLION, kept_share=0.5, processes=2, threads=1) is None
-    assert least_on_gpu(run, MILLION, 0.5) is None
+    assert least_on_gpu(run, MILLION, kept_share=0.5, processes=2) is None
 
 
 def test_glove_sorts_no_more_than_a_band_of_cells_at_a_time():
@@ -223,11 +223,17 @@ def test_an_h200_is_bound_by_its_memory_on_paper():
     run = settings(model={"dim": 96, "window": 5}, train={"epochs": 2})
     rows_of_a_tile = 16 + 26 + 32
     bytes_per_kept_word = rows_of_a_tile * 96 * 8 / 16
-    assert least_on_gpu(run, MILLION, 0.5) == pytest.approx(2 * 10**9 * 0.5 * bytes_per_kept_word / 4.3e12)
+    seconds = 2 * 10**9 * 0.5 * bytes_per_kept_word / 4.3e12
+    assert least_on_gpu(run, MILLION, kept_share=0.5, processes=1) == pytest.approx(seconds)
+
+
+def test_gpus_share_out_the_words():
+    one, eight = (least_on_gpu(settings(), MILLION, kept_share=0.5, processes=number) for number in (1, 8))
+    assert one == pytest.approx(8 * eight)
 
 
 def test_there_is_no_bound_for_what_does_not_train_in_tiles():
-    assert least_on_gpu(settings(model={"objective": "softmax"}), MILLION, 0.5) is None
+    assert least_on_gpu(settings(model={"objective": "softmax"}), MILLION, kept_share=0.5, processes=1) is None
 
 
 def test_a_pair_of_skip_gram_costs_3600_flops_at_dimension_100_with_five_negatives():
