@@ -46,10 +46,12 @@ class Dataset:
 def read_dataset(corpus: CorpusSettings, settings: ClassifySettings) -> Dataset:
     """Read the table, and the one to test on where there is another, and cut them in parts.
 
-    Rows without a text or a label are left out, and counted in the log.
+    Rows without a text or a label are left out, and counted in the log. A label that chance would put into the dev part
+    alone stays in the training part.
 
     Raises:
-        CorpusError: if there is no such file or column, a part has no row, or the training part fewer than two classes.
+        CorpusError: if there is no such file or column, a part has no row, the training part fewer than two classes, or
+            the test part one that it has not.
         ConfigError: if the format of the corpus has no columns.
     """
     rows = _read(corpus.paths, corpus, settings)
@@ -61,15 +63,17 @@ def read_dataset(corpus: CorpusSettings, settings: ClassifySettings) -> Dataset:
             in_test = chosen_by_hash(rows["text"], settings.test_fraction, purpose="test")
         rest, test = rows.filter(~in_test), rows.filter(in_test)
     in_dev = chosen_by_hash(rest["text"], settings.dev_fraction, purpose="dev")
+    in_dev &= pc.is_in(rest["label"], pc.unique(rest["label"].filter(~in_dev))).to_numpy()
     parts = {"train": rest.filter(~in_dev), "dev": rest.filter(in_dev), "test": test}
     for name, part in parts.items():
         if not part.num_rows:
+            labels = len(pc.unique(rows["label"]))
             raise CorpusError(
-                f"too few rows: of {rows.num_rows} with a text and a label, none is in the {name} part; add rows, "
-                "or change classify.test_fraction and classify.dev_fraction"
+                f"too few rows: of {rows.num_rows} with a text and one of {labels} labels, none is in the {name} part; "
+                "add rows, or change classify.test_fraction and classify.dev_fraction"
             )
     classes = _classes(parts["train"]["label"], settings.label_column)
-    return Dataset(classes, **{name: _examples(part, classes, name) for name, part in parts.items()})
+    return Dataset(classes, **{name: _examples(part, classes) for name, part in parts.items()})
 
 
 def chosen_by_hash(texts: pa.ChunkedArray, share: float, *, purpose: str) -> npt.NDArray[np.bool_]:
@@ -119,13 +123,14 @@ def _classes(labels: pa.ChunkedArray, column: str) -> list[str]:
     return classes
 
 
-def _examples(part: pa.Table, classes: list[str], name: str) -> Examples:
+def _examples(part: pa.Table, classes: list[str]) -> Examples:
     labels = pc.index_in(part["label"], pa.array(classes))
-    if labels.null_count:
+    if labels.null_count:  # in the test part: those of the dev part are learned
         unknown = part["label"].filter(pc.is_null(labels))[0].as_py()
         raise CorpusError(
-            f"the {name} part has the label {_short(unknown)}, which the training part has not; it knows "
-            f"{', '.join(map(_short, classes[:10]))}"
+            f"the test part has the label {_short(unknown)}, which the training part has not; it knows "
+            f"{', '.join(map(_short, classes[:10]))}; leave such rows out, or add some to learn from; of a table in "
+            "the order of its labels, choose the test part by classify.test_part hash"
         )
     return Examples(part["text"].combine_chunks(), labels.to_numpy().astype(np.int64))
 

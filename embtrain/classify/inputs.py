@@ -8,6 +8,8 @@ Shapes: T tokens of all texts, L layers, D numbers per token.
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +24,11 @@ from torch import Tensor, nn
 from embtrain.classify.tokens import Tokens
 from embtrain.classify.words import Words, embedding_of, random_embedding
 from embtrain.contextual_vectors import ContextualVectors
-from embtrain.errors import FormatError
+from embtrain.errors import FormatError, SetupError
 from embtrain.formats import elmo
 from embtrain.formats.files import errors_named
 from embtrain.models.elmo.representation import Representation
+from embtrain.planning.wording import in_bytes
 from embtrain.vectors import Floats, Vectors
 
 _WORDS = pa.schema([("word", pa.string())])
@@ -110,15 +113,17 @@ class ElmoInput:
         self._layer_norm = layer_norm
 
     def features(self, tokens: Tokens) -> Floats:
-        """Return all layers of the tokens, ``(T, L, D)``, in a temporary file: they may not fit into memory."""
+        """Return all layers of the tokens, ``(T, L, D)``, in a temporary file: they may not fit into memory.
+
+        Raises:
+            SetupError: if the disk has no room for it.
+        """
         shape = (len(tokens.flat), self.model.num_layers, self.dim)
         if not shape[0]:
             return np.zeros(shape, np.float32)
-        with tempfile.TemporaryFile() as file:
-            layers: Floats = np.memmap(file, np.float32, "w+", shape=shape)
-        num_texts = len(tokens.offsets) - 1
-        for first in range(0, num_texts, _TEXTS_AT_A_TIME):
-            last = min(first + _TEXTS_AT_A_TIME, num_texts)
+        layers = _on_disk(shape)
+        for first in range(0, len(tokens), _TEXTS_AT_A_TIME):
+            last = min(first + _TEXTS_AT_A_TIME, len(tokens))
             found = self.model.layers(tokens.sentences(first, last))
             layers[tokens.offsets[first] : tokens.offsets[last]] = np.concatenate(found, axis=1).swapaxes(0, 1)
         return layers
@@ -146,6 +151,27 @@ class _MixedLayers(nn.Module):
     def forward(self, layers: Tensor) -> Tensor:
         mixed: Tensor = self.representation(layers.movedim(2, 0))
         return mixed
+
+
+def _on_disk(shape: tuple[int, ...]) -> Floats:
+    """Return an array in a temporary file whose room is taken at once.
+
+    A file that grew as it is written to would end the process by SIGBUS where the disk is full.
+
+    Raises:
+        SetupError: if the disk has not the room.
+    """
+    num_bytes = math.prod(shape) * np.dtype(np.float32).itemsize
+    with tempfile.TemporaryFile() as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
+        except OSError as error:
+            raise SetupError(
+                f"the layers of an ELMo take {in_bytes(num_bytes)} in {tempfile.gettempdir()}: {error.strerror}; "
+                "free so many, or set TMPDIR to a folder that has them"
+            ) from None
+        array: Floats = np.memmap(file, np.float32, "r+", shape=shape)
+    return array
 
 
 def load_input(folder: Path, description: dict[str, Any]) -> Input:

@@ -29,6 +29,14 @@ class Tokens:
         lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
         return cls(lists.flatten(), np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def num_empty(self) -> int:
+        """Return how many texts have no token."""
+        return int(np.count_nonzero(np.diff(self.offsets) == 0))
+
     def sentences(self, first: int, last: int) -> list[list[str]]:
         """Return the tokens of the texts ``first`` to ``last - 1`` as lists."""
         bounds = self.offsets[first : last + 1].tolist()

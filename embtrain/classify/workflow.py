@@ -22,9 +22,10 @@ from embtrain.classify.scores import Comparison, Scores
 from embtrain.classify.tokens import Features, Tokens
 from embtrain.config import Settings
 from embtrain.contextual_vectors import ContextualVectors
-from embtrain.errors import ConfigError
+from embtrain.errors import ConfigError, CorpusError
 from embtrain.loading import load
 from embtrain.models.devices import choose_device
+from embtrain.text import TextRules
 from embtrain.vectors import Vectors
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,9 @@ class Task:
         settings: of the run.
         dataset: the texts and labels.
         models: what the inputs name, but for ``random``.
+
+    Raises:
+        CorpusError: if no text to learn from has a token.
     """
 
     def __init__(self, settings: Settings, dataset: Dataset, models: Mapping[str, Vectors | ContextualVectors]) -> None:
@@ -88,6 +92,7 @@ class Task:
             part: Tokens.of(examples.texts, self._text_rules, settings.classify.max_tokens)
             for part, examples in self._examples.items()
         }
+        _require_tokens(self._tokens, self._text_rules)
         self._inputs: dict[str, tuple[Input, dict[str, npt.NDArray[Any]]]] = {}
         for name, model in models.items():
             compare_rules(name, model, settings)
@@ -136,6 +141,22 @@ class Task:
                 source = WordInput.of_vectors(model, own, max_words=settings.max_words, frozen=settings.frozen)
             self._inputs[name] = source, {part: source.features(tokens) for part, tokens in self._tokens.items()}
         return self._inputs[name]
+
+
+def _require_tokens(parts: Mapping[str, Tokens], rules: TextRules) -> None:
+    """Log how many texts have no token; all of them are read alike, as nothing.
+
+    Raises:
+        CorpusError: if all of those to learn from are such.
+    """
+    for part, tokens in parts.items():
+        if tokens.num_empty:
+            log.warning("%d of %d texts of the %s part have no token", tokens.num_empty, len(tokens), part)
+    if not len(parts["train"].flat):
+        raise CorpusError(
+            f"none of the {len(parts['train'])} texts to learn from has a token by corpus.tokenizer {rules.tokenizer}; "
+            "choose corpus.tokenizer punctuated, of which marks are tokens, or check corpus.text_column"
+        )
 
 
 def _load_models(settings: Settings) -> dict[str, Vectors | ContextualVectors]:

@@ -15,21 +15,28 @@ from mlflow.exceptions import MlflowException
 
 from embtrain import formats
 from embtrain.cli import main
+from embtrain.config import ElmoArchitecture
+from embtrain.contextual_vectors import ContextualVectors
+from embtrain.formats import elmo
+from embtrain.models.elmo.bilm import BiLM
 from embtrain.vectors import Vectors
 from jobs import train_classifier
 
 RUN_FILE = """
 name: spam
 corpus: {{paths: ['{folder}/texts.tsv'], format: tsv, tokenizer: punctuated, lowercase: false}}
-classify: {{inputs: [random, '{folder}/vectors.txt + random'], seeds: [1, 2], encoder: mean, dim: 8, epochs: 20,
-           learning_rate: 0.05, patience: 20}}
+classify: {{inputs: ['{folder}/elmo + random', '{folder}/vectors.txt + {folder}/elmo + random'],
+           seeds: [1, 2], encoder: mean, dim: 8, epochs: 20, learning_rate: 0.05, patience: 20}}
 train: {{threads: 1}}
 """
 
 
 @pytest.fixture(scope="module")
 def conf(tmp_path_factory):
-    """Return a run file, of texts that a word gives away, in a folder with an MLflow of its own."""
+    """Return a run file, of texts that a word gives away, in a folder with an MLflow of its own.
+
+    Each input has an ELMo, so that the registered classifier has one, too.
+    """
     folder = tmp_path_factory.mktemp("classify")
     draw = np.random.default_rng(1)
     lines = ["label\ttext"]
@@ -38,6 +45,8 @@ def conf(tmp_path_factory):
         lines.append(f"{label}\t{draw.choice(list('abcdef'))} {own} {draw.choice(list('abcdef'))}")
     (folder / "texts.tsv").write_text("\n".join(lines) + "\n")
     formats.write(Vectors(["home", "prize"], np.eye(2, 3, dtype=np.float32)), folder / "vectors.txt", "word2vec")
+    sizes = ElmoArchitecture(char_dim=3, filters=[(1, 2), (3, 4)], projection_dim=4, cell_dim=6)
+    elmo.write(ContextualVectors(BiLM(sizes)), folder / "elmo")
     (folder / "run.yaml").write_text(RUN_FILE.format(folder=folder))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -1,5 +1,7 @@
 """A classifier of texts: what its parts compute, that it learns, and that it is the same once saved and loaded."""
 
+import errno
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,16 +9,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from embtrain.classify.classifier import Classifier, network_of
+from embtrain.classify.data import Dataset, Examples
 from embtrain.classify.inputs import ElmoInput, WordInput
 from embtrain.classify.learning import Part, batches, learn, scores_of
 from embtrain.classify.network import BiLstmEncoder, MeanEncoder
 from embtrain.classify.scores import Comparison, Scores
 from embtrain.classify.tokens import Features, Tokens
 from embtrain.classify.words import Words
-from embtrain.classify.workflow import compare_rules
+from embtrain.classify.workflow import Task, compare_rules
 from embtrain.config import ClassifySettings, ElmoArchitecture, Settings
 from embtrain.contextual_vectors import ContextualVectors
-from embtrain.errors import ConfigError, FormatError
+from embtrain.errors import ConfigError, CorpusError, FormatError, SetupError
 from embtrain.models.elmo.bilm import BiLM
 from embtrain.text import TextRules
 from embtrain.vectors import Vectors
@@ -58,6 +61,22 @@ def test_texts_are_cut_and_may_have_no_token():
     assert tokens.offsets.tolist() == [0, 2, 2, 3]
     assert tokens.sentences(0, 3) == [["a", "b"], [], ["d"]]
     assert tokens.sentences(2, 3) == [["d"]]
+
+
+def task_of(*texts, test):
+    train, tested = (Examples(pa.array(part), np.arange(len(part)) % 2) for part in (texts, test))
+    settings = Settings(name="spam", corpus={"paths": ["x"], "tokenizer": "words"}, train={"device": "cpu"})
+    return Task(settings, Dataset(["0", "1"], train, train, tested), {})
+
+
+def test_texts_without_a_token_are_counted(caplog):
+    task_of("a", "b", test=["!", "a", "?"])
+    assert caplog.messages == ["2 of 3 texts of the test part have no token"]
+
+
+def test_nothing_is_learned_from_texts_without_a_token():
+    with pytest.raises(CorpusError, match=r"none of the 2 texts .* by corpus.tokenizer words; choose .* punctuated"):
+        task_of("!", "?", test=["a"])
 
 
 def test_a_batch_is_padded_by_zeros():
@@ -255,6 +274,15 @@ def test_an_elmos_features_are_all_layers_of_each_texts_own_tokens(contextual):
         [layers] = contextual.layers([text.split()])
         assert rows == pytest.approx(layers.swapaxes(0, 1), abs=1e-6)
     assert ElmoInput(contextual).features(tokens_of("")).shape == (0, 3, 8)
+
+
+def test_layers_for_which_the_disk_has_no_room_are_told(contextual, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(SetupError, match=r"take 192 B in /.*: No space left on device; .* TMPDIR"):
+        ElmoInput(contextual).features(tokens_of("a b"))
 
 
 def test_an_elmo_is_mixed_by_weights_that_learn_and_stays_as_it_is(contextual):

@@ -63,6 +63,16 @@ def test_a_file_to_test_on_leaves_all_other_rows_to_learn_from(tmp_path):
     assert len(found.train) + len(found.dev) == 40
 
 
+def test_a_label_that_chance_would_put_into_the_dev_part_alone_is_learned(tmp_path):
+    rows = [(f"text {number}", str(number % 2)) for number in range(200)]
+    in_dev = chosen_by_hash(pa.chunked_array([[text for text, _ in rows]]), 0.1, purpose="dev")
+    rare, *others = [text for (text, _), chosen in zip(rows[:160], in_dev, strict=False) if chosen]
+    found = read(write_csv(tmp_path / "a.csv", [(text, "rare" if text == rare else label) for text, label in rows]))
+    assert found.classes == ["0", "1", "rare"]
+    assert rare in texts(found.train)
+    assert texts(found.dev) == others
+
+
 def test_rows_without_a_text_or_a_label_are_left_out_and_counted(tmp_path, caplog):
     caplog.set_level("INFO", logger="embtrain")
     found = read(write_csv(tmp_path / "a.csv", [*ROWS, ("text", ""), ("  ", "ham")]), test_fraction=0.25)
@@ -116,8 +126,9 @@ def test_labels_that_look_like_numbers_stay_as_they_are_written(tmp_path):
         (ROWS, {"label_column": "class"}, "has no columns 'class'; .* to two of: label, text"),
         ([], {}, "has no row with a text in 'text' and a label in 'label'; found 0 rows"),
         ([(text, "ham") for text, _ in ROWS], {}, "'label' has one label, 'ham'.* expected two or more"),
-        (ROWS[:2], {}, "too few rows: of 2 with a text and a label, none is in the dev part"),
-        ([*ROWS, ("x", "eggs")], {}, "the test part has the label 'eggs', which the training part has not"),
+        (ROWS[:2], {}, "too few rows: of 2 with a text and one of 2 labels, none is in the dev part"),
+        ([(text, text) for text, _ in ROWS], {}, "of 40 with a text and one of 40 labels, none is in the dev part"),
+        ([*ROWS, ("x", "eggs")], {}, "the test part has the label 'eggs', .* leave such rows out, or add some"),
     ],
 )
 def test_what_nothing_can_be_learned_from_is_refused(tmp_path, rows, settings, message):
@@ -159,7 +170,7 @@ def test_a_row_too_long_to_read_is_told(tmp_path, monkeypatch):
 
 def test_a_column_of_texts_taken_for_labels_is_told_in_few_words(tmp_path):
     with pytest.raises(CorpusError, match="which the training part has not") as told:
-        read(write_csv(tmp_path / "a.csv", [(text, text * 1000) for text, _ in ROWS]))
+        read(write_csv(tmp_path / "a.csv", [*ROWS, ("x", "a text " * 1000)]))
     assert len(str(told.value)) < 700
 
 
