@@ -192,8 +192,7 @@ def merge_share(occurrence: npt.NDArray[np.float64], words: npt.NDArray[np.float
 def take(rows: torch.Tensor, agreed: torch.Tensor, which: npt.NDArray[np.int64]) -> torch.Tensor:
     """Return what has changed in some rows since the last agreement, as bfloat16. Shape ``(M, S)``."""
     if rows.is_cuda:
-        chosen = torch.from_numpy(which).to(rows.device)
-        return (rows[chosen] - agreed[chosen]).bfloat16()
+        return take_by_torch(rows, agreed, which)
     changes = np.empty((which.size, rows.shape[1]), np.uint16)
     take_changes(rows.numpy(), agreed.numpy(), which, changes)
     return torch.from_numpy(changes).view(torch.bfloat16)
@@ -202,10 +201,21 @@ def take(rows: torch.Tensor, agreed: torch.Tensor, which: npt.NDArray[np.int64])
 def add(rows: torch.Tensor, agreed: torch.Tensor, changes: Changes) -> None:
     """Add a share of the sum of all processes' changes, and take back from the rows those of this one."""
     if rows.is_cuda:
-        chosen = torch.from_numpy(changes.rows).to(rows.device)
-        change = torch.from_numpy(changes.share).to(rows.device)[:, None] * changes.total.float()
-        agreed.index_add_(0, chosen, change)
-        rows.index_add_(0, chosen, change - changes.sent.float())
+        add_by_torch(rows, agreed, changes)
         return
     halves = (part.view(torch.uint16).numpy() for part in (changes.sent, changes.total))
     add_changes(rows.numpy(), agreed.numpy(), changes.rows, changes.share, *halves)
+
+
+def take_by_torch(rows: torch.Tensor, agreed: torch.Tensor, which: npt.NDArray[np.int64]) -> torch.Tensor:
+    """Do what :func:`take` does on any device."""
+    chosen = torch.from_numpy(which).to(rows.device)
+    return (rows[chosen] - agreed[chosen]).bfloat16()
+
+
+def add_by_torch(rows: torch.Tensor, agreed: torch.Tensor, changes: Changes) -> None:
+    """Do what :func:`add` does on any device."""
+    chosen = torch.from_numpy(changes.rows).to(rows.device)
+    change = torch.from_numpy(changes.share).to(rows.device)[:, None] * changes.total.float()
+    agreed.index_add_(0, chosen, change)
+    rows.index_add_(0, chosen, change - changes.sent.float())

@@ -7,7 +7,17 @@ import torch
 import reference
 from embtrain.distributed import Group
 from embtrain.kernels.merging import add_changes, take_changes
-from embtrain.replicas import LONGEST_WAIT, Replicas, merge_share, turns
+from embtrain.replicas import (
+    LONGEST_WAIT,
+    Changes,
+    Replicas,
+    add,
+    add_by_torch,
+    merge_share,
+    take,
+    take_by_torch,
+    turns,
+)
 
 ALIKE = 0.004
 """What bfloat16 keeps of a number, relative to it."""
@@ -77,6 +87,20 @@ def test_the_kernels_do_what_their_twins_do(shape):
     add_changes(rows, agreed, which, share, sent, total)
     np.testing.assert_allclose(rows, twins[0], atol=1e-6)
     np.testing.assert_allclose(agreed, twins[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 16), (50, 112)])
+def test_what_torch_does_on_any_device_is_what_the_kernels_do(shape):
+    generator = torch.Generator().manual_seed(1)
+    rows, agreed = torch.randn(2, *shape, generator=generator)
+    which = torch.randperm(shape[0], generator=generator)[: max(1, shape[0] // 2)].numpy()
+    sent = take_by_torch(rows, agreed, which)
+    assert torch.equal(sent, take(rows, agreed, which))
+    total, share = torch.randn(sent.shape, generator=generator).bfloat16(), np.linspace(0, 1, which.size, dtype="f4")
+    by_torch, by_kernel = (rows.clone(), agreed.clone()), (rows.clone(), agreed.clone())
+    for matrices, by in ((by_torch, add_by_torch), (by_kernel, add)):
+        by(*matrices, Changes(which, share, sent, total, lambda: None))
+    torch.testing.assert_close(by_torch, by_kernel, rtol=0, atol=1e-6)
 
 
 def test_what_is_sent_arrives_at_the_next_merge_beside_what_was_learnt_meanwhile():
