@@ -16,12 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from embtrain.errors import ANOTHER_ENDED, SetupError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ArrayT = TypeVar("ArrayT", npt.NDArray[Any], "Tensor")
+"""Numbers that processes have: an array, or a tensor of any device."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class Group:
         """Give every process the first one's array, in place, and return it."""
         return self.from_rank(values, 0)
 
-    def from_rank(self, values: npt.NDArray[Any], rank: int) -> npt.NDArray[Any]:
-        """Give every process the array of the one with this rank, in place, and return it."""
+    def from_rank(self, values: ArrayT, rank: int) -> ArrayT:
+        """Give every process the array or tensor of the one with this rank, in place, and return it."""
         if self._collectives:
             with _others_alive():
                 self._collectives.broadcast(_as_tensor(values), src=rank)

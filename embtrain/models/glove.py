@@ -67,8 +67,9 @@ class Glove:
     def merger(self, group: Group, words: float) -> Merger:  # noqa: ARG002 - after each round
         """Return what gives every process the rows that another one has trained: no two have trained the same."""
 
-        def exchange(items: Sequence[float], *, settle: bool) -> None:  # noqa: ARG001 - all of it, always
-            exchange_strata(self.word_rows, self.context_rows, self._strata, self._shift, group)
+        def exchange(items: Sequence[float], *, settle: bool) -> None:  # noqa: ARG001 - all of it
+            if not settle:  # since the last round all have had the same
+                exchange_strata(self.word_rows, self.context_rows, self._strata, self._shift, group)
 
         return exchange
 

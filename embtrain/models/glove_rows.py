@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,11 @@ from embtrain.kernels.glove import FIXED
 from embtrain.kernels.padding import padded
 from embtrain.kernels.scratch import aligned_rows
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Rows = npt.NDArray[np.float32]
+RowsT = TypeVar("RowsT", Rows, "Tensor")
 
 
 def starting_rows(size: int, dim: int, seed: int) -> tuple[Rows, Rows]:
@@ -59,11 +65,11 @@ def vectors_of(words: Rows, contexts: Rows, strata: Strata, settings: GloveSetti
     return vectors
 
 
-def exchange_strata(words: Rows, contexts: Rows, strata: Strata, shift: int, group: Group) -> None:
+def exchange_strata(words: RowsT, contexts: RowsT, strata: Strata, shift: int, group: Group) -> None:
     """Give every process the rows that another one has trained: no two have trained the same.
 
     Args:
-        words: read and written.
+        words: read and written where they are, on the CPU or a GPU.
         contexts: likewise.
         strata: where both lie.
         shift: the diagonal that was trained.
@@ -71,8 +77,8 @@ def exchange_strata(words: Rows, contexts: Rows, strata: Strata, shift: int, gro
     """
     owners = (strata.row_owners(group.world_size), strata.column_owners(shift, group.world_size))
     for rows, ranks in zip((words, contexts), owners, strict=True):
-        for of_stratum, rank in zip(np.split(rows, strata.starts[1:-1]), ranks.tolist(), strict=True):
-            group.from_rank(of_stratum, rank)
+        for (first, last), rank in zip(pairwise(strata.starts.tolist()), ranks.tolist(), strict=True):
+            group.from_rank(rows[first:last], rank)
 
 
 def divergence(word: str, context: str, log_count: float, settings: GloveSettings) -> ConfigError:

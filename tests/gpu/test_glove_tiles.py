@@ -226,6 +226,35 @@ def test_two_topics_come_apart(build):
     assert (cosines.argmax(axis=1) // 6 == np.arange(12) // 6).all()
 
 
+class Listener:
+    """One of two processes, which hears what is sent and by whom."""
+
+    def __init__(self):
+        self.world_size, self.heard = 2, []
+
+    def from_rank(self, values, rank):
+        self.heard.append((values, rank))
+
+
+def test_processes_are_sent_rows_from_where_they_are(build):
+    model, group = build(dim=4, num_strata=8), Listener()
+    model.merger(group, 1)([1, 1], settle=False)
+    strata = [part for rows in (model.word_rows, model.context_rows) for part in rows.split(VOCAB // 8)]
+    assert [(rows.data_ptr(), rows.shape) for rows, _ in group.heard] == [(s.data_ptr(), s.shape) for s in strata]
+    assert [rank for _, rank in group.heard] == [0, 1] * 8
+
+
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_what_all_have_since_the_last_round_is_not_sent_again_to_settle(build, on_gpu):
+    on_cpu = Glove(GloveSettings(dim=4), vocabulary(), Strata(VOCAB, 8), threads=1, seed=3)
+    group, model = Listener(), build(dim=4, num_strata=8) if on_gpu else on_cpu
+    merge = model.merger(group, 1)
+    merge([1, 1], settle=False)
+    assert len(group.heard) == 16
+    merge([0, 0], settle=True)
+    assert len(group.heard) == 16
+
+
 def test_a_checkpoint_goes_from_the_cpu_to_the_device_and_back(build):
     settings = GloveSettings(dim=6, vectors="both")
     on_cpu = Glove(settings, vocabulary(), Strata(VOCAB, 8), threads=1, seed=3)

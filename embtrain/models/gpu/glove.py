@@ -100,10 +100,9 @@ class DeviceGlove:
         if group.world_size == 1:
             return alone
 
-        def exchange(items: Sequence[float], *, settle: bool) -> None:  # noqa: ARG001 - all of it, always
-            state = self.state()
-            exchange_strata(state["words"], state["contexts"], self._strata, self._shift, group)
-            self.load_state(state)
+        def exchange(items: Sequence[float], *, settle: bool) -> None:  # noqa: ARG001 - all of it
+            if not settle:  # since the last round all have had the same
+                exchange_strata(self.word_rows, self.context_rows, self._strata, self._shift, group)
 
         return exchange
 
