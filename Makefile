@@ -25,8 +25,8 @@ demo: $(INSTALLED)  ## text found on this machine -> Spark -> training -> MLflow
 	@$(BIN)/python -m jobs.show_demo
 
 test: lint  ## linters, types, all tests
-	@# Two at once: much of the time goes by waiting for Java to start. Files in order, the slow ones first.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@# Three at once: much of the time goes by waiting for Java and for processes to start. Files in order, the slow ones first.
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)  ## ruff and mypy, changing nothing
 	@$(BIN)/ruff check

@@ -31,7 +31,7 @@ TRAINED = {
     "en": Trained("corpora/enwiki-docs.txt.gz", 60_000_000, min_count=3),
     # A Korean syllable is three bytes: filters of one byte, of a syllable, of two.
     "ko": Trained(
-        "corpora/kowiki-docs.txt.gz", 5_000_000, min_count=1, model={"filters": [[1, 32], [3, 64], [6, 128]]}
+        "corpora/kowiki-docs.txt.gz", 10_000_000, min_count=1, model={"filters": [[1, 32], [3, 64], [6, 128]]}
     ),
 }
 
