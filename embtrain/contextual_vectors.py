@@ -112,11 +112,8 @@ class ContextualVectors:
         """
         sentences = _checked(sentences)
         found: list[Floats] = [np.zeros((self.num_layers, 0, self.dim), np.float32) for _ in sentences]
-        lengths = [len(sentence) for sentence in sentences]
-        for batch in _batches(lengths):
-            of_batch, _ = self.continued([sentences[i] for i in batch], None)
-            for i, layers in zip(batch, of_batch, strict=True):
-                found[i] = layers
+        for i, layers in self._by_sentence(sentences):
+            found[i] = layers
         return found
 
     def encode(
@@ -142,18 +139,17 @@ class ContextualVectors:
         """
         if pooling not in {"mean", None}:
             raise ConfigError(f"expected pooling 'mean' or None, found {pooling!r}")
-        shares = np.full(self.num_layers, 1 / self.num_layers) if weights is None else np.asarray(weights)
-        if shares.shape != (self.num_layers,):
-            raise ConfigError(f"expected {self.num_layers} weights, one for each layer, found the shape {shares.shape}")
-        tokens: list[Floats] = [
-            np.tensordot(shares.astype(np.float32), layers, axes=1) for layers in self.layers(sentences)
-        ]
-        return tokens if pooling is None else _means(tokens, self.dim)
+        sentences, shares = _checked(sentences), self._shares(weights)
+        if pooling == "mean":
+            return self._means([[sentence] for sentence in sentences], shares)
+        found: list[Floats] = [np.zeros((0, self.dim), np.float32) for _ in sentences]
+        for i, layers in self._by_sentence(sentences):
+            found[i] = np.tensordot(shares, layers, axes=1)
+        return found
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Return the mean over all tokens of each text, ``(N, dim)``; zeros for one without a token."""
-        _, vectors = self.encode_tokens(texts)
-        return _means(vectors, self.dim)
+        return self._means([take_apart(text, self.text_rules) for text in texts], self._shares(None))
 
     def encode_tokens(self, texts: Sequence[str]) -> tuple[list[list[str]], list[Floats]]:
         """Take texts apart as the corpus was, and return the tokens of each with their vectors, ``(tokens, dim)``."""
@@ -188,13 +184,40 @@ class ContextualVectors:
         lengths = torch.tensor([len(sentence) for sentence in marked])
         words = self._both_ways(marked)
         layers, states = self._run(words, states or self.bilm.initial_states(len(marked)), lengths)
-        forward, backward = layers.cpu().numpy()
+        forward, backward = layers.numpy()
         found = []
         for row, length in enumerate(lengths.tolist()):
             inner = slice(1, length - 1)
-            halves = forward[:, :length, row], backward[:, length - 1 :: -1, row] if length else backward[:, :0, row]
+            halves = forward[:, :length, row], backward[:, length - 1 :: -1, row]
             found.append(np.concatenate([half[:, inner] for half in halves], axis=2))
         return found, states
+
+    def _by_sentence(self, sentences: Sentences) -> Iterator[tuple[int, Floats]]:
+        """Yield the place of each sentence that has a token, with its layers: a batch of them are held, not all."""
+        for batch in _batches([len(sentence) for sentence in sentences]):
+            of_batch, _ = self.continued([sentences[i] for i in batch], None)
+            yield from zip(batch, of_batch, strict=True)
+
+    def _means(self, texts: Sequence[Sentences], shares: Floats) -> Floats:
+        """Return the mean over the tokens of all sentences of each text, ``(N, dim)``; of none, zeros."""
+        text_of = [number for number, sentences in enumerate(texts) for _ in sentences]
+        sums = np.zeros((len(texts), self.dim))
+        for i, layers in self._by_sentence([sentence for sentences in texts for sentence in sentences]):
+            sums[text_of[i]] += np.tensordot(shares, layers.sum(axis=1, dtype=np.float64), axes=1)
+        counts = np.array([[sum(map(len, sentences))] for sentences in texts]).reshape(-1, 1)
+        means: Floats = (sums / np.maximum(counts, 1)).astype(np.float32)
+        return means
+
+    def _shares(self, weights: Sequence[float] | None) -> Floats:
+        """Return the weights of the layers, ``(L,)`` float32; of None, equal ones.
+
+        Raises:
+            ConfigError: if there is not one for each layer.
+        """
+        shares = np.full(self.num_layers, 1 / self.num_layers) if weights is None else np.asarray(weights)
+        if shares.shape != (self.num_layers,):
+            raise ConfigError(f"expected {self.num_layers} weights, one for each layer, found the shape {shares.shape}")
+        return shares.astype(np.float32)
 
     def _both_ways(self, marked: Sentences) -> Tensor:
         """Encode words, and lay them out from each sentence's begin and from its end. Shape ``(D, T, B, P)``."""
@@ -208,33 +231,25 @@ class ContextualVectors:
         return laid_out
 
     def _run(self, words: Tensor, states: Sequence[LstmState], lengths: Tensor) -> tuple[Tensor, list[LstmState]]:
-        """Run the LSTMs some steps at a time, so that a long text takes no more memory than its layers.
+        """Run the LSTMs some steps at a time, so that the gates of a long text take no more memory than a short one's.
 
         Returns:
-            The layers, ``(D, L, T, B, P)``, and the state of each row at its length.
+            The layers, ``(D, L, T, B, P)``, on the CPU, and the state of each row at its length.
         """
-        steps = max(1, TOKENS_AT_ONCE // words.shape[2])
-        found, kept = [], list(states)
-        for first in range(0, words.shape[1], steps):
-            some = words[:, first : first + steps]
+        directions, num_steps, rows, dim = words.shape
+        found = torch.empty(directions, self.num_layers, num_steps, rows, dim, dtype=words.dtype)
+        kept, at_once = list(states), max(1, TOKENS_AT_ONCE // rows)
+        for first in range(0, num_steps, at_once):
+            some = words[:, first : first + at_once]
             left = (lengths - first).clamp(max=some.shape[1]).to(words.device)
             layers, new = self.bilm(some, kept, left.clamp(min=1))
-            found.append(torch.stack(layers, dim=1))
+            found[:, :, first : first + at_once] = torch.stack(layers, dim=1)
             goes_on = (left > 0)[:, None]
             kept = [
                 LstmState(torch.where(goes_on, cell, old.cell), torch.where(goes_on, output, old.output))
                 for (cell, output), old in zip(new, kept, strict=True)
             ]
-        return torch.cat(found, dim=2), kept
-
-
-def _means(tokens: Sequence[Floats], dim: int) -> Floats:
-    """Return the mean of each array of vectors, ``(N, dim)``; of none, zeros."""
-    means = np.zeros((len(tokens), dim), np.float32)
-    for mean, of_one in zip(means, tokens, strict=True):
-        if len(of_one):
-            mean[:] = of_one.mean(axis=0)
-    return means
+        return found, kept
 
 
 def take_apart(text: str, rules: TextRules | None) -> list[list[str]]:

@@ -1,6 +1,8 @@
 """ELMo's layers: against plain loops, and for what sentences may hold."""
 
 import copy
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,8 @@ from embtrain.errors import ConfigError, CorpusError, FormatError
 from embtrain.models.elmo.bilm import BiLM
 from embtrain.models.elmo.lstm import LstmLayer, LstmState
 from embtrain.models.elmo.representation import Representation
+from embtrain.models.elmo.word_cache import WordCache
+from embtrain.text import TextRules
 from embtrain.text.characters import word_characters
 
 TINY = ElmoArchitecture(
@@ -143,6 +147,30 @@ def test_a_sentence_is_the_mean_of_its_tokens_and_none_is_zero(contextual):
     np.testing.assert_allclose(top, 2 * contextual.layers([["the", "cat"]])[0][2])
 
 
+def test_a_text_is_the_mean_of_the_tokens_of_its_sentences(bilm):
+    contextual = ContextualVectors(copy.deepcopy(bilm).float(), text_rules=TextRules(tokenizer="punctuated"))
+    encoded = contextual.encode_texts(["A cat sat on a mat. It is gone.", " ", "No."])
+    first, second, last = contextual.encode(
+        [["a", "cat", "sat", "on", "a", "mat", "."], ["it", "is", "gone", "."], ["no", "."]], pooling=None
+    )
+    expected = [np.concatenate([first, second]).mean(axis=0), np.zeros(8), last.mean(axis=0)]
+    np.testing.assert_allclose(encoded, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["encode", "encode_texts"])
+def test_means_are_taken_without_all_layers_at_once(monkeypatch, way):
+    monkeypatch.setattr("embtrain.contextual_vectors.TOKENS_AT_ONCE", 100)
+    contextual = ContextualVectors(BiLM(TINY.model_copy(update={"projection_dim": 64})))
+    sentences = 200 * [["the", "cat", "sat", *18 * ["on"]]]
+    size_of_all = sum(layers.nbytes for layers in contextual.layers(sentences))
+    asked = sentences if way == "encode" else [" ".join(sentence) for sentence in sentences]
+    tracemalloc.start()
+    getattr(contextual, way)(asked)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size_of_all / 4
+
+
 def test_no_sentence_has_no_vector(contextual):
     assert contextual.encode([]).shape == (0, 8)
     assert contextual.layers([]) == []
@@ -203,6 +231,22 @@ def test_the_cache_starts_anew_when_it_is_full(contextual, monkeypatch):
     monkeypatch.setattr("embtrain.models.elmo.word_cache.MAX_WORDS", 2)
     before = contextual.layers(SENTENCES)
     np.testing.assert_allclose(contextual.layers(SENTENCES)[0], before[0], atol=1e-6)
+
+
+def test_a_thread_that_starts_the_cache_anew_leaves_another_its_words(bilm, monkeypatch):
+    monkeypatch.setattr("embtrain.models.elmo.word_cache.MAX_WORDS", 2)
+    cache = WordCache(bilm.characters)
+    with ThreadPoolExecutor(1) as other:
+
+        def encode_words(_, words):
+            if words == ["cat"]:
+                for more in ("mat", "on"):
+                    other.submit(cache.encode, [more]).result()
+            return torch.ones(len(words), 1)
+
+        monkeypatch.setattr("embtrain.models.elmo.word_cache.encode_words", encode_words)
+        cache.encode(MARKS)
+        assert cache.encode([*MARKS, "cat"]).shape == (3, 1)
 
 
 def test_a_representation_starts_as_the_mean_of_the_layers_and_learns_its_weights():

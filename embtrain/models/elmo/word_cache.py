@@ -30,16 +30,19 @@ class WordCache:
         self._encoded: dict[str, Tensor] = {}
 
     def encode(self, words: Sequence[str]) -> Tensor:
-        """Return the vectors of words. Shape ``(N, P)``."""
+        """Return the vectors of words. Shape ``(N, P)``. Several threads may call it at once."""
         if len(self._encoded) > MAX_WORDS:
-            self._encoded.clear()
-        new = [word for word in dict.fromkeys(words) if word not in self._encoded]
+            self._encoded = {}
+        kept = self._encoded  # which another thread may replace, but not empty
+        found = {word: kept[word] for word in dict.fromkeys(words) if word in kept}
+        new = [word for word in dict.fromkeys(words) if word not in found]
         # Words of about the same length together: the padding that all of them have is not computed.
         new.sort(key=len)
         for first in range(0, len(new), WORDS_AT_ONCE):
             some = new[first : first + WORDS_AT_ONCE]
-            self._encoded.update(zip(some, encode_words(self._encoder, some), strict=True))
-        return torch.stack([self._encoded[word] for word in words])
+            found.update(zip(some, encode_words(self._encoder, some), strict=True))
+        kept.update(found)
+        return torch.stack([found[word] for word in words])
 
 
 @torch.inference_mode()
