@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,12 +142,14 @@ def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
 
 def _unit(model: ContextualVectors, occurrences: Sequence[Occurrence], layer: int) -> Floats:
     """Return the occurrences' vectors in a layer, scaled to length 1, ``(N, D)``."""
-    rows = []
-    for first in range(0, len(occurrences), _SENTENCES_AT_A_TIME):
-        some = occurrences[first : first + _SENTENCES_AT_A_TIME]
-        found = read_layers(model, [occurrence.tokens for occurrence in some])
-        # Copies: a view would keep all layers of its sentence.
-        rows += [layers[layer, occurrence.place].copy() for layers, occurrence in zip(found, some, strict=True)]
-    vectors = np.stack(rows)
+    rows: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)  # of each sentence, which is read once
+    for row, occurrence in enumerate(occurrences):
+        rows[tuple(occurrence.tokens)].append(row)
+    vectors = np.empty((len(occurrences), model.dim), np.float32)
+    sentences = list(rows)
+    for first in range(0, len(sentences), _SENTENCES_AT_A_TIME):
+        some = sentences[first : first + _SENTENCES_AT_A_TIME]
+        for sentence, layers in zip(some, read_layers(model, some), strict=True):
+            vectors[rows[sentence]] = layers[layer, [occurrences[row].place for row in rows[sentence]]]
     unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return unit

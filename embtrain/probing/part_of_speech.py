@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -67,12 +68,12 @@ def probe_tagging(
         model: whose layers; word vectors have one.
         train: a CoNLL-U file to learn from, compressed or not.
         test: one to measure on.
-        max_tokens: sentences of either file are read until there are so many tokens.
+        max_tokens: sentences are learned from until there are so many tokens; the other file is read whole.
 
     Raises:
         FormatError: if a file cannot be read, is not CoNLL-U, or holds no token.
     """
-    learned, tested = (_first(path, max_tokens) for path in (train, test))
+    learned, tested = _first(train, max_tokens), _first(test)
     tags, expected = _tags(learned), _tags(tested)
     if len(set(tags)) == 1:
         raise FormatError(f"{train} has one part of speech, {str(tags[0])!r}; expected two or more to tell apart")
@@ -117,7 +118,7 @@ def _lines(path: str | Path) -> Iterator[str]:
         raise FormatError(f"cannot read {path}: {error}") from None
 
 
-def _first(path: str | Path, max_tokens: int) -> list[TaggedSentence]:
+def _first(path: str | Path, max_tokens: float = math.inf) -> list[TaggedSentence]:
     """Return sentences from the start of a file, so many that there are ``max_tokens`` tokens, or all."""
     found, total = [], 0
     for sentence in read_conllu(path):

@@ -133,9 +133,10 @@ def test_a_form_that_training_has_not_is_guessed_to_have_the_most_frequent_tag(t
     assert probe_tagging(WORDS, train, test).by_form == pytest.approx(2 / 3)
 
 
-def test_no_more_sentences_are_read_than_hold_the_tokens_asked_for(tmp_path):
+def test_no_more_sentences_are_learned_from_than_hold_the_tokens_asked_for(tmp_path):
     path = conllu(tmp_path / "train.conllu", *[[("east", "ADJ"), ("west", "NOUN"), ("north", "NOUN")]] * 5)
-    assert probe_tagging(WORDS, path, path, max_tokens=4).train_tokens == 6
+    found = probe_tagging(WORDS, path, path, max_tokens=4)
+    assert (found.train_tokens, found.test_tokens) == (6, 15)
 
 
 def test_one_part_of_speech_is_none_to_tell_apart(tmp_path):
@@ -171,7 +172,7 @@ def test_pairs_of_one_word_are_also_measured_by_themselves(tmp_path, contextual)
 def test_a_layer_that_sees_no_difference_has_no_correlation(tmp_path, contextual):
     path = scws(tmp_path / "a.txt", *[("<b> a </b> b c", f"{word} <b> a </b> d", i) for i, word in enumerate("xyz")])
     found = evaluate_contexts(contextual, path).layers
-    assert np.isnan(found["words"] or np.nan)
+    assert found["words"] is None
     assert -1 <= found["LSTM 2"] <= 1
 
 
@@ -203,6 +204,18 @@ def test_a_text_is_searched_sentence_by_sentence(contextual):
 def test_in_the_layer_of_words_all_occurrences_are_alike(contextual):
     [found] = nearest_contexts(contextual, "Bank", ["a bank"], ["the bank", "a bank", "on bank"], layer=0)
     assert [score for _, score in found.found] == pytest.approx([1, 1])
+
+
+def test_a_sentence_is_read_once_however_often_it_has_the_word(contextual, monkeypatch):
+    read, layers = [], contextual.layers
+    monkeypatch.setattr(contextual, "layers", lambda sentences: read.extend(sentences) or layers(sentences))
+    asked, among = "bank to bank", ["a bank is a bank is a bank", "my bank", "a bank is a bank is a bank"]
+    found = nearest_contexts(contextual, "bank", [asked], among, topn=7)
+    assert read == [text.split() for text in [asked, *among[:2]]]
+    assert [len(near.found) for near in found] == [7, 7]
+    own = {str(near): score for near, score in found[0].found}
+    alone = nearest_contexts(contextual, "bank", [asked], ["my bank"])[0].found
+    assert own["my [bank]"] == pytest.approx(alone[0][1], abs=1e-6)
 
 
 @pytest.mark.parametrize(
