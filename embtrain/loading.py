@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from embtrain.vectors import Vectors
 
 if TYPE_CHECKING:
     from embtrain.contextual_vectors import ContextualVectors
+
+log = logging.getLogger(__name__)
 
 
 def load(model: str | Path) -> Vectors | ContextualVectors:
@@ -83,4 +86,12 @@ def write_file(model: Vectors | ContextualVectors, path: str | Path, format: str
         raise FormatError(f"expected an ELMo model, found {type(model).__name__}: only such a one is written as elmo")
     from embtrain.formats import elmo  # noqa: PLC0415 - loads torch
 
+    sizes = model.bilm.architecture
+    if sizes.num_filters <= sizes.projection_dim:
+        log.warning(
+            "AllenNLP and embtrain read what is exported, bilm-tf does not: it projects %d filters to fewer numbers "
+            "alone, here to %d; more model.filters make a model that it reads, too",
+            sizes.num_filters,
+            sizes.projection_dim,
+        )
     elmo.write(model, Path(path))

@@ -64,7 +64,7 @@ def read(path: str | Path, format: str | None = None) -> Vectors:  # noqa: A002 
     path = Path(path)
     found = format or detect(path)
     if found is None:
-        raise FormatError(f"{path} is in no format that embtrain knows: {', '.join(FORMATS)}")
+        raise FormatError(f"{path} is in no format that embtrain knows: {', '.join([*FORMATS, 'elmo'])}")
     return _named(found).read(path)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import FormatError
@@ -48,9 +48,9 @@ def read(folder: Path) -> ContextualVectors:
     with _arrays(weights) as file:
         with torch.device("meta"):  # options that the weights do not fit may ask for more memory than there is
             sketch = BiLM(architecture)
-        _require_fit(file, published_places(sketch), weights, options)
+        _require_fit(file, _places_in(file, sketch), weights, options)
         bilm = BiLM(architecture)
-        _fill(published_places(bilm), file, weights)
+        _fill(_places_in(file, bilm), file, weights)
     vocabulary, counts = _read_vocabulary(folder / _VOCABULARY)
     return ContextualVectors(
         bilm, vocabulary=vocabulary, counts=counts, text_rules=_read_text_rules(folder / _TEXT_RULES)
@@ -118,6 +118,19 @@ def published_places(bilm: BiLM) -> dict[str, list[Tensor]]:
             places[f"{cell}/B"] = [lstm.bias[direction]]
             places[f"{cell}/W_P_0"] = [lstm.projection[direction]]
     return places
+
+
+def _places_in(file: h5py.File, bilm: BiLM) -> Places:
+    """Return the places of what a file is to hold. Without a projection that would keep the size, it is the identity.
+
+    bilm-tf projects words to another size alone, and so writes none of the same.
+    """
+    places = published_places(bilm)
+    if "CNN_proj" in file or bilm.architecture.num_filters != bilm.architecture.projection_dim:
+        return places
+    nn.init.eye_(bilm.characters.projection.weight)
+    nn.init.zeros_(bilm.characters.projection.bias)
+    return {name: parts for name, parts in places.items() if not name.startswith("CNN_proj/")}
 
 
 @contextmanager

@@ -79,6 +79,31 @@ def test_what_is_written_is_read_again_bit_for_bit(contextual, folder):
     assert again.text_rules == contextual.text_rules
 
 
+def square():
+    """Return a model of as many filters as a word has numbers."""
+    torch.manual_seed(0)
+    return BiLM(ElmoArchitecture(char_dim=2, filters=[(1, 4)], projection_dim=4, cell_dim=5, layers=1))
+
+
+def test_a_missing_projection_to_the_same_size_is_the_identity(tmp_path):
+    bilm = square()
+    torch.nn.init.eye_(bilm.characters.projection.weight)
+    elmo.write(ContextualVectors(bilm), tmp_path / "elmo")
+    with h5py.File(tmp_path / "elmo" / "weights.hdf5", "a") as file:
+        del file["CNN_proj"]
+    expected = ContextualVectors(bilm).layers(SENTENCES)
+    for found, layers in zip(embtrain.load(tmp_path / "elmo").layers(SENTENCES), expected, strict=True):
+        np.testing.assert_array_equal(found, layers)
+
+
+def test_an_export_that_bilm_tf_does_not_read_is_told(contextual, tmp_path, caplog):
+    write_file(ContextualVectors(square()), tmp_path / "square", "elmo")
+    assert "bilm-tf does not: it projects 4 filters to fewer numbers alone, here to 4" in caplog.text
+    caplog.clear()
+    write_file(contextual, tmp_path / "elmo", "elmo")
+    assert caplog.messages == []
+
+
 def test_the_file_has_the_published_names_and_layouts(folder):
     with h5py.File(folder / "weights.hdf5") as file:
         shapes = {}
@@ -208,6 +233,11 @@ def test_what_a_killed_export_left_is_no_hindrance(contextual, tmp_path):
 def test_a_folder_that_is_there_is_not_overwritten(contextual, folder):
     with pytest.raises(FormatError, match="exists already"):
         elmo.write(contextual, folder)
+
+
+def test_a_folder_that_is_no_model_is_told_of_elmo_too(tmp_path):
+    with pytest.raises(FormatError, match=r"in no format that embtrain knows: .*, safetensors, elmo"):
+        read_file(tmp_path)
 
 
 def test_a_folder_without_weights_is_told(folder):
