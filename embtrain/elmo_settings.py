@@ -56,8 +56,8 @@ class ElmoSettings(ElmoArchitecture):
     type: Literal["elmo"] = "elmo"
     """The model."""
     num_samples: Integer = Field(4096, ge=1)
-    """Words that each is predicted against, drawn once a batch, frequent ones more often. A vocabulary that is not
-    larger is not sampled: all its words are scored, which is exact."""
+    """Words that each is predicted against, drawn once a batch, frequent ones more often. Of a vocabulary of at
+    most twice as many all words are scored, which is exact."""
     share_softmax: bool = True
     """Both directions predict words by the same weights."""
     batch_size: Integer = Field(32, ge=1, le=65536)
