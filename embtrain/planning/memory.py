@@ -39,8 +39,9 @@ TORCH = 250 << 20
 CUDA = 500 << 20
 """Its context, and what it has compiled."""
 
-CELL_SORTED = 48
-"""Of each cell that is copied to a GPU: itself, and the 64-bit keys and places that it is sorted by."""
+CELL_SORTED = 64
+"""Of each cell that is copied to a GPU: itself, there and where it stays, its 64-bit key, and of the sort the keys, the
+places, before and after, and as much again to work in."""
 
 DRAWN = 32
 """Of each word of a row group on a GPU: random numbers, which are kept, where these go, and of which sequence."""
@@ -175,6 +176,9 @@ def _on_device(settings: Settings, sizes: Sizes, processes: int) -> Items:
         return items | {"a piece of cells, while they are sorted": CELL_SORTED * min(sizes.cells, PIECE_CELLS)}
     if not isinstance(model, ElmoSettings):
         items["what words are drawn by"] = 2 * 8 * sizes.vocabulary
+        items["how much of each row is in flight"] = FLOAT_BYTES * sum(
+            r for r, _ in state_shapes(model, sizes).values()
+        )
         items["a row group, and what is drawn from it"] = DRAWN * sizes.largest_row_group + sizes.row_group_bytes
     if isinstance(model, FastTextSettings):
         items["rows of each word"] = 4 * (sizes.ngrams + sizes.vocabulary) + 8 * sizes.vocabulary

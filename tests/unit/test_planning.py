@@ -1,5 +1,7 @@
 """Estimates as functions of numbers: held against the models' own arrays, and against closed forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -149,6 +151,12 @@ def test_what_a_gpu_trains_is_in_its_memory():
     memory = estimate_memory(settings(), MILLION, device="cuda")
     assert memory.on_device > 2 * 10**6 * 112 * 4
     assert "input rows" not in memory.training
+
+
+def test_of_each_row_of_a_gpu_it_is_known_how_much_is_in_flight():
+    sizes = replace(MILLION, ngrams=10**7, buckets=2 * 10**6)
+    memory = estimate_memory(settings(model={"type": "fasttext"}), sizes, device="cuda")
+    assert memory.device["how much of each row is in flight"] == 4 * (3 + 1) * 10**6
 
 
 def test_the_copies_of_what_gpus_train_are_in_their_memory():

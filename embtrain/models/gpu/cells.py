@@ -70,9 +70,10 @@ class ResidentCells:
             for cells in (block.places.view(np.int32), block.log_counts)
         )
         lengths = torch.from_numpy(segments[:, 1] - segments[:, 0]).to(self._device)
-        of_segment = torch.repeat_interleave(lengths, output_size=places.numel())
-        word = places & ((1 << PLACE_BITS) - 1)
-        order = torch.argsort(of_segment << PLACE_BITS | word)
+        key = torch.repeat_interleave(lengths, output_size=places.numel())  # the segment, and then the word
+        key <<= PLACE_BITS
+        key |= places & ((1 << PLACE_BITS) - 1)
+        order = torch.argsort(key)
         end = self._used + places.numel()
         self.places[self._used : end] = places[order]
         self.log_counts[self._used : end] = log_counts[order]
