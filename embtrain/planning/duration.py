@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from embtrain.config import CbowSettings, FactorisedModel, GloveSettings, Settings, SgnsSettings
-from embtrain.planning.rates import CACHED, KEPT_SHARE, THREADS, Rate, cost_per_item, rate_of
+from embtrain.config import CbowSettings, ElmoSettings, FactorisedModel, GloveSettings, Settings, SgnsSettings
+from embtrain.planning.rates import CACHED, KEPT_SHARE, NGRAMS_PER_WORD, THREADS, Rate, cost_per_item, rate_of
 from embtrain.planning.shapes import bytes_of, state_shapes
 from embtrain.planning.sizes import Sizes
-from embtrain.planning.work import H200, work_on_gpu
+from embtrain.planning.work import H200, work_of_cell_on_gpu, work_on_gpu
 
 FASTER, SLOWER = 1.4, 2.0
 """What processors of these years and other work on a machine make of a time, either way."""
@@ -70,13 +70,15 @@ def least_on_gpu(settings: Settings, sizes: Sizes, *, kept_share: float, process
         processes: that train together, each on a GPU of its own.
     """
     model = settings.model
-    if not isinstance(model, SgnsSettings | CbowSettings) or model.objective != "negative_sampling":
+    if isinstance(model, ElmoSettings | FactorisedModel) or settings.train.parallel == "columns":
         return None
-    if settings.train.parallel == "columns":
+    if isinstance(model, SgnsSettings | CbowSettings) and model.objective != "negative_sampling":
         return None
-    from embtrain.models.gpu.flight import CENTERS, NEGATIVES  # noqa: PLC0415 - loads torch
+    from embtrain.models.gpu.flight import CELLS, CENTERS, NEGATIVES  # noqa: PLC0415 - loads torch
 
-    work = work_on_gpu(model, centers=CENTERS, negatives=NEGATIVES)
+    if isinstance(model, GloveSettings):
+        return _items(settings, sizes) * work_of_cell_on_gpu(model, cells=CELLS).seconds(H200) / processes
+    work = work_on_gpu(model, centers=CENTERS, negatives=NEGATIVES, ngrams_per_word=NGRAMS_PER_WORD)
     return _items(settings, sizes) * kept_share * work.seconds(H200) / processes
 
 

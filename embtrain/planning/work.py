@@ -7,6 +7,7 @@ registers and caches exchange, are left out (Williams et al., 2009).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from embtrain.config import CbowSettings, FastTextSettings, GloveSettings, SgnsSettings
@@ -27,6 +28,9 @@ _ADAGRAD = 11
 
 _CELL_BYTES = 8
 
+_WORDS_PER_CELL = 0.107
+"""Rows of words that change on a GPU for each cell of a tile of 32; docs/decisions/0014 has the measurement."""
+
 
 class Ceilings(NamedTuple):
     """What a processor, or one thread of it, can do at most."""
@@ -36,8 +40,9 @@ class Ceilings(NamedTuple):
     flops_per_second: float
 
 
-H200 = Ceilings(bytes_per_second=4.3e12, flops_per_second=495e12)
-"""NVIDIA's: what of its 4.8 TB/s copies reach, and matrix products in tf32. Nothing of embtrain was measured on one."""
+H200 = Ceilings(bytes_per_second=4.3e12, flops_per_second=300e12)
+"""NVIDIA's: what of its 4.8 TB/s copies reach, and matrix products in tf32 by `mma.sync`, to which kernels compile:
+some 60 % of the 495 TFLOP/s that `wgmma` does. Nothing of embtrain was measured on one."""
 
 
 class Work(NamedTuple):
@@ -86,20 +91,39 @@ def work_per_item(model: ShallowModel, *, ngrams_per_word: float = 0, cells_per_
     return Work(row * _PREDICTION * contexts * targets, row * READ_AND_WRITTEN * rows)
 
 
-def work_on_gpu(model: SgnsSettings | CbowSettings, *, centers: int, negatives: int) -> Work:
+def work_on_gpu(
+    model: SgnsSettings | CbowSettings | FastTextSettings, *, centers: int, negatives: int, ngrams_per_word: float = 0
+) -> Work:
     """Count what a tile of the kernels for GPUs does for one kept word.
 
     Args:
-        model: skip-gram or CBOW with negative sampling.
+        model: skip-gram or CBOW with negative sampling, or FastText.
         centers: of a tile.
         negatives: that all centers of the tile share.
+        ngrams_per_word: for FastText, of the words of a text.
     """
     row = padded(model.dim)
     near = centers + 2 * model.window
-    rows, contexts = centers + near + negatives, 1 << (near - 1).bit_length()  # padded to what a product takes
-    scored = contexts if isinstance(model, SgnsSettings) else centers
-    products = scored * (centers + negatives) + (0 if isinstance(model, SgnsSettings) else centers * contexts)
-    return Work(row * _PREDICTION * products / centers, row * READ_AND_WRITTEN * rows / centers)
+    contexts = 1 << (near - 1).bit_length()  # padded to what a product takes
+    of_contexts, summed = float(near), 0.0
+    if isinstance(model, FastTextSettings):
+        # A word's rows are added up as the tile begins, and changed at its end.
+        of_contexts *= 1 + ngrams_per_word
+        summed = 4 * of_contexts
+    products = contexts * (centers + negatives)
+    if isinstance(model, CbowSettings) or (isinstance(model, FastTextSettings) and model.architecture == "cbow"):
+        products = centers * (centers + negatives) + centers * contexts
+    rows = centers + of_contexts + negatives
+    return Work(row * (_PREDICTION * products + summed) / centers, row * READ_AND_WRITTEN * rows / centers)
+
+
+def work_of_cell_on_gpu(model: GloveSettings, *, cells: int) -> Work:
+    """Count what GloVe's kernel for GPUs does for one of the cells of a tile: each has a context of its own."""
+    row = 4 * math.ceil((model.dim + 2) / 4)  # further columns are not touched
+    # Cells of a word are added up, their gradients and the squares, by a product with a matrix, in three of tf32 each.
+    summed = 2 * 3 * 2 * cells
+    rows = 2 * (1 + _WORDS_PER_CELL)  # with their sums
+    return Work(row * (2 + 2 * _ADAGRAD + summed), row * READ_AND_WRITTEN * rows + _CELL_BYTES)
 
 
 def _of_cell(model: GloveSettings, cells_per_tile: float) -> Work:

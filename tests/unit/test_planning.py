@@ -235,6 +235,20 @@ def test_an_h200_is_bound_by_its_memory_on_paper():
     assert least_on_gpu(run, MILLION, kept_share=0.5, processes=1) == pytest.approx(seconds)
 
 
+def test_an_h200_goes_to_all_rows_of_a_words_ngrams_on_paper():
+    run = settings(model={"type": "fasttext", "dim": 96, "window": 5}, train={"epochs": 1})
+    bytes_per_kept_word = (16 + 26 * (1 + 14) + 32) * 96 * 8 / 16
+    seconds = 10**9 * 0.5 * bytes_per_kept_word / 4.3e12
+    assert least_on_gpu(run, MILLION, kept_share=0.5, processes=1) == pytest.approx(seconds)
+
+
+def test_an_h200_goes_to_a_context_for_each_cell_and_to_few_words_on_paper():
+    run = settings(model={"type": "glove", "dim": 102}, train={"epochs": 1})
+    cells, bytes_per_cell = 3 * 10**9, 2 * 1.107 * 104 * 8 + 8
+    least = least_on_gpu(run, replace(MILLION, cells=cells), kept_share=0.5, processes=1)
+    assert least == pytest.approx(cells * bytes_per_cell / 4.3e12)
+
+
 def test_gpus_share_out_the_words():
     one, eight = (least_on_gpu(settings(), MILLION, kept_share=0.5, processes=number) for number in (1, 8))
     assert one == pytest.approx(8 * eight)

@@ -17,6 +17,9 @@ CENTERS = 16
 NEGATIVES = 32
 """Of a tile. 16 is the least that a product on tensor cores takes."""
 
+CELLS = 32
+"""Of a tile of GloVe; docs/decisions/0014 has the measurements."""
+
 PROGRAMS_PER_MULTIPROCESSOR = 2
 """That fit, by the registers that the kernels take when they are compiled for Hopper."""
 

@@ -20,11 +20,8 @@ from embtrain.kernels.padding import padded
 from embtrain.models.glove_rows import divergence, exchange_strata, starting_rows, vectors_of
 from embtrain.models.gpu.blocks import room_for_blocks
 from embtrain.models.gpu.cells import ResidentCells, cut_into_tiles
-from embtrain.models.gpu.flight import programs_in_flight
+from embtrain.models.gpu.flight import CELLS, programs_in_flight
 from embtrain.models.protocol import Merger, Tally, alone
-
-CELLS = 32
-"""Of a tile; docs/decisions/0014 has the measurements."""
 
 SPAN_TILES = 1 << 15
 """Tiles of one call of the kernel: a million cells, so that the learning rate follows, and Ctrl-C is heard."""
