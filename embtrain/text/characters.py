@@ -48,6 +48,12 @@ def word_characters(words: pa.Array) -> npt.NDArray[np.int32]:
     return characters
 
 
+def word_lengths(characters: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return how many characters of each word are no padding. Shapes ``(N, 50)`` and ``(N,)``."""
+    lengths: npt.NDArray[np.int64] = (characters != PADDING).sum(axis=1)
+    return lengths
+
+
 def sentence_mark(character: int) -> npt.NDArray[np.int32]:
     """Return the word that stands before or after a sentence.
 

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference_elmo
+from embtrain.config import ElmoArchitecture
 from embtrain.data.sequences import Block
 from embtrain.data.streams import NO_TARGET, lay_out
-from embtrain.models.elmo.adagrad import Adagrad
+from embtrain.models.elmo.adagrad import Adagrad, take_gradients
+from embtrain.models.elmo.bilm import BiLM
 from embtrain.models.elmo.candidates import CandidateSampler, draw_distinct, log_expected_count
 from embtrain.models.elmo.softmax import Softmax, sampled_loss
 
@@ -86,6 +88,20 @@ def test_the_sampled_loss_against_all_words_is_the_exact_one():
     assert softmax.weight.grad is None, "only the rows that are needed get a gradient"
 
 
+def test_a_step_asks_its_device_for_no_number(monkeypatch):
+    monkeypatch.setattr("torch.is_autocast_enabled", lambda _: False)  # which knows no such device
+    sizes = ElmoArchitecture(char_dim=3, filters=[(1, 2), (3, 4)], projection_dim=4, cell_dim=6)
+    with torch.device("meta"):  # where tensors have no numbers to ask for; a GPU would have to be waited for
+        bilm, softmax = BiLM(sizes), Softmax(40, 4, shared=True)
+        words = bilm.characters(torch.ones(7, 9, dtype=torch.int64))[torch.zeros(2, 5, 3, dtype=torch.int64)]
+        layers, _ = bilm(words, bilm.initial_states(3))
+        rows, targets = softmax.rows(torch.arange(12)), torch.zeros(2, 15, dtype=torch.int64)
+        sampled_loss(layers[-1].flatten(1, 2), targets, rows, 10, torch.zeros(12)).backward()
+        gradients = take_gradients([*bilm.parameters(), *rows])
+        Adagrad(bilm.parameters(), softmax).step(gradients, torch.arange(12), 0.2, 10.0)
+    assert all(gradient.is_meta for gradient in gradients)
+
+
 def test_all_words_are_scored_a_piece_at_a_time(monkeypatch):
     softmax, hidden = Softmax(9, 4, shared=True), torch.randn(2, 8, 4)
     targets = torch.randint(0, 9, (2, 8))
@@ -135,6 +151,6 @@ def test_adagrad_steps_as_torch_s_own_on_the_whole_matrix():
                 copy.grad[:, ids] = gradient
         torch.nn.utils.clip_grad_norm_(copies, 2.0)
         peer.step()
-        ours.step(gradients, np.array(ids), 0.2, 2.0)
+        ours.step(gradients, torch.tensor(ids), 0.2, 2.0)
     for mine, copy in zip((weight, softmax.weight, softmax.bias), copies, strict=True):
         torch.testing.assert_close(mine.detach(), copy.detach(), rtol=1e-4, atol=1e-6)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -37,14 +35,12 @@ class Adagrad:
         self.sums = {weight: torch.full_like(weight, INITIAL_SUM).detach() for weight in of_all}
 
     @torch.no_grad()
-    def step(
-        self, gradients: Sequence[Tensor], ids: npt.NDArray[np.int64], learning_rate: float, max_norm: float
-    ) -> None:
+    def step(self, gradients: Sequence[Tensor], ids: Tensor, learning_rate: float, max_norm: float) -> None:
         """Take a step.
 
         Args:
             gradients: of the weights, and of the rows of the softmax's weight and bias.
-            ids: of these rows, each once.
+            ids: of these rows, each once, where the softmax is.
             learning_rate: of the gradients.
             max_norm: if the norm of all gradients together is larger, they are scaled down to it.
         """
@@ -56,11 +52,10 @@ class Adagrad:
         torch._foreach_addcmul_(sums, of_weights, of_weights)
         roots = torch._foreach_sqrt(sums)  # noqa: SLF001 - by which torch's own optimisers step, too
         torch._foreach_addcdiv_(self._weights, of_weights, roots, -learning_rate)
-        rows = torch.from_numpy(ids).to(self._softmax.weight.device)
         for weight, gradient in ((self._softmax.weight, of_weight), (self._softmax.bias, of_bias)):
-            of_rows = self.sums[weight][:, rows].addcmul_(gradient, gradient)
-            self.sums[weight][:, rows] = of_rows
-            weight[:, rows] -= learning_rate * gradient / of_rows.sqrt()
+            of_rows = self.sums[weight][:, ids].addcmul_(gradient, gradient)
+            self.sums[weight][:, ids] = of_rows
+            weight[:, ids] -= learning_rate * gradient / of_rows.sqrt()
 
 
 def take_gradients(weights: Iterable[Tensor]) -> list[Tensor]:

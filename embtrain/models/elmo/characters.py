@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from embtrain.config import ElmoArchitecture
-from embtrain.text.characters import NUM_CHARACTERS, PADDING
+from embtrain.text.characters import NUM_CHARACTERS
 
 
 class CharacterEncoder(nn.Module):
@@ -43,12 +43,13 @@ class CharacterEncoder(nn.Module):
         """Encode words.
 
         Args:
-            characters: ids as :func:`embtrain.text.characters.word_characters` gives them. Shape ``(N, K)``, int64.
+            characters: ids as :func:`embtrain.text.characters.word_characters` gives them, the first
+                :meth:`characters_read` of each word at least. Shape ``(N, K)``.
 
         Returns:
             Shape ``(N, P)``.
         """
-        embedded = self.embedding(self._without_common_padding(characters)).mT
+        embedded = self.embedding(characters).mT
         # The activations rise, so that the largest sum has the largest activation, too: N x F of them are computed.
         strongest = [convolution(embedded).amax(dim=2) for convolution in self.convolutions]
         words = self.activation(torch.cat(strongest, dim=1))
@@ -57,11 +58,12 @@ class CharacterEncoder(nn.Module):
         projected: Tensor = self.projection(words)
         return projected
 
-    def _without_common_padding(self, characters: Tensor) -> Tensor:
-        """Cut off the padding that all words have, but for one window: all others give what that gives."""
-        longest = int((characters != PADDING).sum(dim=1).max())
-        widest = max(convolution.kernel_size[0] for convolution in self.convolutions)
-        return characters[:, : longest + widest]
+    def characters_read(self, longest: int) -> int:
+        """Return how many characters matter of words of which the longest has so many.
+
+        What comes later is padding that all of them have; but for one window, all windows on it give what that gives.
+        """
+        return longest + max(convolution.kernel_size[0] for convolution in self.convolutions)
 
     def _initialise_convolutions(self, activation: str) -> None:
         for convolution in self.convolutions:

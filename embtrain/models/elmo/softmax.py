@@ -18,6 +18,10 @@ SCORES_AT_ONCE = 1 << 24
 """Scores that are held at the same time where all words are scored."""
 
 
+NEVER = -1e30
+"""Makes exp of a score 0 when added to it; unlike infinity it leaves all gradients finite."""
+
+
 class Rows(NamedTuple):
     """A copy of the rows that a batch needs, which gets the gradient in place of the whole matrix."""
 
@@ -97,8 +101,9 @@ def sampled_loss(hidden: Tensor, targets: Tensor, rows: Rows, size: int, log_exp
         own_wanted = wanted[direction]
         true = (own * functional.embedding(own_wanted, weight[of])).sum(dim=1) + bias[of][own_wanted]
         scores = torch.addmm(bias[of, :size].to(own.dtype), own, weight[of, :size].T).float()
-        drawn = torch.nonzero(own_wanted < size).squeeze(1)
-        scores = scores.index_put((drawn, own_wanted[drawn]), scores.new_tensor(-math.inf))
+        # Every row adds to one score, for to count the rows that must, a GPU would have to be waited for.
+        never = torch.where(own_wanted < size, NEVER, 0.0)[:, None]
+        scores = scores.scatter_add_(1, own_wanted.clamp(max=size - 1)[:, None], never)
         loss = torch.logaddexp(scores.logsumexp(dim=1), true.float()) - true.float()
         total = total + (loss * counts[direction]).sum()
     return total

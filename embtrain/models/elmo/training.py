@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from embtrain.models.elmo.candidates import CandidateSampler
 from embtrain.models.elmo.lstm import LstmState
 from embtrain.models.elmo.softmax import Softmax, sampled_loss
 from embtrain.models.protocol import CARRIED, Merger, Tally, alone
-from embtrain.text.characters import BEGIN_SENTENCE, END_SENTENCE, sentence_mark
+from embtrain.text.characters import BEGIN_SENTENCE, END_SENTENCE, sentence_mark, word_lengths
 
 BATCHES_PER_TALLY = 8
 """A GPU is not waited for more often than this."""
@@ -75,7 +76,8 @@ class Elmo:
         self._rows = settings.batch_size * group.world_size
         marks = {END: END_SENTENCE, BEGIN: BEGIN_SENTENCE}
         spelled = np.concatenate([[sentence_mark(marks[mark]) for mark in range(NUM_MARKS)], characters])
-        self._characters = torch.from_numpy(spelled).to(self._device)
+        self._word_lengths = word_lengths(spelled)
+        self._characters = self._copied(spelled)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.bilm = BiLM(settings).to(self._device)
@@ -112,7 +114,7 @@ class Elmo:
         for first in range(0, block.steps, self._settings.unroll_steps):
             steps = slice(first, first + self._settings.unroll_steps)
             layers, states = self.bilm(self._read(block.inputs[:, steps]), states)
-            targets = torch.from_numpy(block.targets[:, steps].astype(np.int64)).to(self._device)
+            targets = self._copied(block.targets[:, steps].astype(np.int64))
             losses += self._softmax.exact_loss(layers[-1].flatten(1, 2), targets.flatten(1))
         pairs = int((block.targets[0] != NO_TARGET).sum())
         forward, backward = (losses / max(1, pairs)).tolist()
@@ -151,8 +153,9 @@ class Elmo:
     @torch.no_grad()
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return what words have without context. Shape ``(V, P)``."""
-        words = torch.split(self._characters[NUM_MARKS:], WORDS_AT_ONCE)
-        return torch.cat([self.bilm.characters(some) for some in words]).cpu().numpy()
+        words = np.arange(NUM_MARKS, len(self._characters), dtype=np.int32)
+        some = [words[first : first + WORDS_AT_ONCE] for first in range(0, len(words), WORDS_AT_ONCE)]
+        return torch.cat([self._encode(ids) for ids in some]).cpu().numpy()
 
     def _tensors(self) -> dict[str, Tensor]:
         weights = {**dict(self.bilm.named_parameters()), **dict(self._softmax.named_parameters(prefix="softmax"))}
@@ -171,21 +174,22 @@ class Elmo:
         candidates = self._sampler.draw(targets, (block.seed, first))
         own = targets[:, :, block.own]
         places = np.where(own == NO_TARGET, NO_TARGET, candidates.place[own])
-        rows = self._softmax.rows(torch.from_numpy(candidates.rows).to(self._device))
+        ids = self._copied(candidates.rows)
+        rows = self._softmax.rows(ids)
         with torch.autocast(self._device.type, self._precision, enabled=self._precision != torch.float32):
             hidden = self._read_on(block.inputs[:, steps, block.own], block.own, random)
             loss = sampled_loss(
                 hidden.flatten(1, 2),
-                torch.from_numpy(places).to(self._device).flatten(1),
+                self._copied(places).flatten(1),
                 rows,
                 candidates.size,
-                torch.from_numpy(candidates.log_expected).to(self._device),
+                self._copied(candidates.log_expected),
             )
         # Of the mean over rows and directions, summed over steps, as in bilm-tf: the learning rate belongs to that.
         torch.autograd.backward(loss / (2 * self._rows))
         gradients = take_gradients([*self.bilm.parameters(), *rows])
         self._group.sum_tensors(gradients)
-        self._optimizer.step(gradients, candidates.rows, rate, self._settings.max_gradient_norm)
+        self._optimizer.step(gradients, ids, rate, self._settings.max_gradient_norm)
         return loss.detach()
 
     def _read_on(self, ids: npt.NDArray[np.int32], own: slice, random: torch.Generator) -> Tensor:
@@ -206,8 +210,18 @@ class Elmo:
     def _read(self, ids: npt.NDArray[np.int32]) -> Tensor:
         """Encode the words of a batch, each once. Returns shape ``(D, T, B, P)``."""
         words, places = np.unique(ids, return_inverse=True)
-        encoded = self.bilm.characters(self._characters[torch.from_numpy(words).to(self._device)])
-        return functional.embedding(torch.from_numpy(places.reshape(ids.shape)).to(self._device), encoded)
+        return functional.embedding(self._copied(places.reshape(ids.shape)), self._encode(words))
+
+    def _encode(self, ids: npt.NDArray[np.int32]) -> Tensor:
+        """Encode words. Returns shape ``(U, P)``."""
+        read = self.bilm.characters.characters_read(int(self._word_lengths[ids].max()))
+        encoded: Tensor = self.bilm.characters(self._characters[self._copied(ids), :read])
+        return encoded
+
+    def _copied(self, array: npt.NDArray[Any]) -> Tensor:
+        """Copy an array to the device, without waiting for what a GPU computes."""
+        tensor = torch.from_numpy(array)
+        return tensor if self._device.type == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
 
 
 def _num_words(targets: npt.NDArray[np.int32]) -> int:

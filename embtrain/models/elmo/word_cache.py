@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embtrain.models.elmo.characters import CharacterEncoder
-from embtrain.text.characters import word_characters
+from embtrain.text.characters import word_characters, word_lengths
 from embtrain.text.utf8 import utf8_texts
 
 WORDS_AT_ONCE = 512
@@ -48,6 +48,7 @@ class WordCache:
 @torch.inference_mode()
 def encode_words(encoder: CharacterEncoder, words: Sequence[str]) -> Tensor:
     """Spell words, and encode them. Shape ``(N, P)``."""
-    characters = torch.from_numpy(word_characters(utf8_texts(words)))
-    encoded: Tensor = encoder(characters.to(encoder.projection.weight.device))
+    characters = word_characters(utf8_texts(words))
+    read = characters[:, : encoder.characters_read(int(word_lengths(characters).max()))]
+    encoded: Tensor = encoder(torch.from_numpy(read).to(encoder.projection.weight.device))
     return encoded
