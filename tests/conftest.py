@@ -14,6 +14,12 @@ settings.load_profile("embtrain")
 
 ROOT = Path(__file__).parent.parent
 
+# Several test processes share the cores. Threads of OpenMP would wait for each other in turns of the scheduler, and
+# compiling thoroughly does not pay for Spark's jobs of milliseconds. Processes that tests start inherit both.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 # Where there is no GPU, its kernels run in Triton's interpreter. Triton asks for it once, when it is imported.
 if not Path("/dev/nvidiactl").exists():
     os.environ["TRITON_INTERPRET"] = "1"
@@ -26,8 +32,6 @@ def spark():
     from embtrain.config import SparkSettings
     from pipelines.session import spark_session
 
-    # Compiling thoroughly does not pay for jobs of milliseconds.
-    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
     os.environ["PYTHONPATH"] = str(ROOT)
     settings = SparkSettings(master="local[2]", driver_memory="1g", partitions=2)
     with spark_session(settings, app="tests") as session:
