@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 # compiling thoroughly does not pay for Spark's jobs of milliseconds. Processes that tests start inherit both.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 
 # Where there is no GPU, its kernels run in Triton's interpreter. Triton asks for it once, when it is imported.
 if not Path("/dev/nvidiactl").exists():
