@@ -140,6 +140,14 @@ def weigh_cbow(products, batch, weights, sign):
             of_input[contexts[c]] += sign * np.float32(ends[group + 1] - ends[group])
 
 
+@inlined
+def ask_for(products, group, rows_in, rows_out, row_bytes, chunks):
+    """Prefetch the row that a skip-gram's group has in common, and its last partner: the new one as windows go on."""
+    common, _, _, ends, partners, _, _ = products
+    prefetch(row_of(rows_out, common[group], row_bytes), chunks)
+    prefetch(row_of(rows_in, partners[ends[group + 1] - 1], row_bytes), chunks)
+
+
 @kernel
 def score_skipgram(input_rows, output_rows, columns, products, batch, scores):
     """Write the scalar products of a batch over some columns.
@@ -158,8 +166,7 @@ def score_skipgram(input_rows, output_rows, columns, products, batch, scores):
     start = ends[batch[0]]
     for group in range(batch[0], batch[1]):
         if group + AHEAD < batch[1]:
-            prefetch(row_of(rows_out, common[group + AHEAD], row_bytes), chunks)
-            prefetch(row_of(rows_in, partners[ends[group + AHEAD + 1] - 1], row_bytes), chunks)
+            ask_for(products, group + AHEAD, rows_in, rows_out, row_bytes, chunks)
         row = row_of(rows_out, common[group], row_bytes)
         where = scores.ctypes.data + (ends[group] - start) * 4
         multiply_all(row, rows_in, row_bytes, partners, ends[group], ends[group + 1], where, chunks)
@@ -184,8 +191,7 @@ def update_skipgram(input_rows, output_rows, columns, products, batch, gradients
     start = ends[batch[0]]
     for group in range(batch[0], batch[1]):
         if group + AHEAD < batch[1]:
-            prefetch(row_of(rows_out, common[group + AHEAD], row_bytes), chunks)
-            prefetch(row_of(rows_in, partners[ends[group + AHEAD + 1] - 1], row_bytes), chunks)
+            ask_for(products, group + AHEAD, rows_in, rows_out, row_bytes, chunks)
         row = row_of(rows_out, common[group], row_bytes)
         where = gradients.ctypes.data + (ends[group] - start) * 4
         share = share_of(of_output, common[group], rate)
