@@ -41,9 +41,14 @@ def device_for(settings: TrainedModel, wanted: str, *, by_columns: bool = False)
         ConfigError: if a GPU is wanted for what no kernel computes there.
         SetupError: if a GPU is wanted, and it or what it takes is not here.
     """
-    if by_columns or isinstance(settings, ElmoSettings) or _is_softmax(settings):
+    if computed_by_torch(settings, by_columns=by_columns):
         return choose_device(wanted, None, packages=["torch"])
     return choose_device(wanted, without_kernel(settings))
+
+
+def computed_by_torch(settings: TrainedModel, *, by_columns: bool) -> bool:
+    """Tell whether torch is what computes a model on a GPU, rather than kernels of ours."""
+    return by_columns or isinstance(settings, ElmoSettings) or _is_softmax(settings)
 
 
 def _is_softmax(settings: TrainedModel) -> bool:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from embtrain.config import ElmoSettings, FactorisedModel, Settings
 from embtrain.errors import SetupError, SnapshotError
 from embtrain.manifest import Snapshot
-from embtrain.models.build import without_kernel
+from embtrain.models.build import computed_by_torch, without_kernel
 from embtrain.planning.machine import Room, gpu_room, memory_room
 from embtrain.planning.memory import LIBRARIES, Items, Memory, estimate_memory
 from embtrain.planning.sizes import sizes_of
@@ -42,9 +42,7 @@ def may_use_gpu(settings: Settings) -> bool:
     model = settings.model
     if settings.train.device == "cpu" or isinstance(model, FactorisedModel):
         return False
-    if settings.train.parallel == "columns":
-        return True
-    if isinstance(model, ElmoSettings) or getattr(model, "objective", None) == "softmax":
+    if computed_by_torch(model, by_columns=settings.train.parallel == "columns"):
         return True
     return without_kernel(model) is None and find_spec("triton") is not None
 
