@@ -28,7 +28,7 @@ class Traffic:
 
     @property
     def bytes_per_epoch(self) -> float:
-        """Return what each process sends in an epoch; by a ring, it passes on up to twice as much."""
+        """Return what each process has to send in an epoch: to one other, and up to twice as much in a ring of many."""
         return self.message * self.per_epoch
 
 
