@@ -39,7 +39,8 @@ def built(model, vocabulary, columns, *, compute, threads, seed):
     if compute == "threads":
         return build_model(model, vocabulary, threads=threads, seed=seed, columns=columns, device="cpu")
     rows = starting_rows(len(vocabulary), DIM, seed, slice(columns.first, columns.last))
-    return ColumnWord2Vec(model, vocabulary, columns, DeviceColumns(model, rows, columns, device="cpu"))
+    compute = DeviceColumns(model, rows, columns, device="cpu")
+    return ColumnWord2Vec(model, vocabulary, columns, compute, lays_out_ahead=True)
 
 
 def prepared(snapshot, checkpoint, *, name="sgns", compute="threads", group=None, threads=1, observe=None, **options):

@@ -131,8 +131,10 @@ def _build_columns(
     else:
         from embtrain.models.column_threads import ThreadedColumns  # noqa: PLC0415 - loads numba
 
-        compute = ThreadedColumns(settings, rows, columns, threads=threads)
-    return ColumnWord2Vec(settings, vocabulary, columns, compute)
+        # Threads go through batches in step, so that one that shares its core would hold up all.
+        compute = ThreadedColumns(settings, rows, columns, threads=max(1, threads - 1))
+    ahead = threads > 1 or device == "cuda"
+    return ColumnWord2Vec(settings, vocabulary, columns, compute, lays_out_ahead=ahead)
 
 
 def _build_on_gpu(

@@ -7,8 +7,9 @@ wire, rows never do, and the result is that of one process, but for the order in
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -71,16 +72,24 @@ class ColumnWord2Vec:
         vocabulary: its counts and probabilities decide on subsampling and negatives.
         columns: those of this process.
         compute: what holds them.
+        lays_out_ahead: whether a thread beside those of ``compute`` lays out the next span meanwhile.
     """
 
     def __init__(
-        self, settings: SgnsSettings | CbowSettings, vocabulary: Vocabulary, columns: Columns, compute: Compute
+        self,
+        settings: SgnsSettings | CbowSettings,
+        vocabulary: Vocabulary,
+        columns: Columns,
+        compute: Compute,
+        *,
+        lays_out_ahead: bool,
     ) -> None:
         self._settings, self._columns, self._compute = settings, columns, compute
         self._keep_threshold = keep_threshold(vocabulary)
         self._alias = alias_table(vocabulary)
         self._batch_windows = batch_windows(len(vocabulary))
         self._layout = ThreadPoolExecutor(1, thread_name_prefix="layout")
+        self._ahead = int(lays_out_ahead)
 
     def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
         """Train on a block; see :class:`embtrain.models.protocol.Model`. All processes must, on the same one."""
@@ -121,13 +130,13 @@ class ColumnWord2Vec:
         return whole
 
     def _run(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
-        """Go through a block span by span; the next one is laid out meanwhile."""
+        """Go through a block span by span."""
         spans = cut_into_spans(block.offsets, SPAN_TOKENS)
-        begun = (self._layout.submit(self._lay_out, block, span, seed) for span in spans)
-        coming = next(begun, None)
-        for first, _ in spans:
-            assert coming is not None
-            span, coming = coming.result(), next(begun, None)
+        begun: deque[Future[LaidOut]] = deque()
+        for number, (first, _) in enumerate(spans):
+            while len(begun) <= self._ahead and number + len(begun) < len(spans):
+                begun.append(self._layout.submit(self._lay_out, block, spans[number + len(begun)], seed))
+            span = begun.popleft().result()
             loss = self._compute.run(span.products, span.num_batches, learning_rate(int(block.offsets[first])))
             yield Tally(span.items, span.predictions, loss)
 
