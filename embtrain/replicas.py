@@ -24,13 +24,16 @@ import torch
 from embtrain.distributed import Group
 from embtrain.kernels.merging import add_changes, take_changes
 
-OCCURRENCES_TO_SETTLE = 100
-"""Occurrences of a word after which its rows have moved half of the way to where the present text pulls them."""
-
 OCCURRENCES_PER_MERGE = 40
 """Occurrences of a word in a process that are waited for before its rows take part in a merge again."""
 
-LONGEST_WAIT = 64
+MOST_GAIN = 1.5
+"""How many times as far as the mean of the processes' changes a row goes after so many occurrences in each.
+
+By 2.2 four processes diverge, and by 2.7 eight; by less, rare words learn less.
+"""
+
+LONGEST_WAIT = 128
 """Every row takes part in one of so many merges. A power of two."""
 
 SETTLING_MESSAGES = 8
@@ -175,17 +178,17 @@ def turns(occurrences: npt.NDArray[np.float64]) -> dict[tuple[int, int], npt.NDA
 def merge_share(occurrence: npt.NDArray[np.float64], words: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """Return the share of each row's summed changes: 1 adds them up, 1 / W averages those of W processes.
 
-    After n occurrences of its word a row has gone n / (n + ``OCCURRENCES_TO_SETTLE``) of the way to where the text
-    pulls it. The changes of W processes with n each are to add up to what W n would do.
+    After n occurrences of its word a row has gone n / (n + a) of the way to where the text pulls it. The changes of W
+    processes with n each are to add up to what W n would do; a is such that this is ``MOST_GAIN`` times their mean for
+    ``OCCURRENCES_PER_MERGE``, fewer than which only rare words have between two merges.
 
     Args:
         occurrence: how often a word of the text changes each row. Shape ``(M,)``.
         words: that each process has trained on since the rows were merged, by rank. Shape ``(W,)``.
     """
     each, of_all = occurrence * words.max(), occurrence * words.sum()
-    share: npt.NDArray[np.float32] = ((each + OCCURRENCES_TO_SETTLE) / (of_all + OCCURRENCES_TO_SETTLE)).astype(
-        np.float32
-    )
+    to_settle = OCCURRENCES_PER_MERGE * (MOST_GAIN - 1) / (1 - MOST_GAIN / len(words))
+    share: npt.NDArray[np.float32] = ((each + to_settle) / (of_all + to_settle)).astype(np.float32)
     return share
 
 

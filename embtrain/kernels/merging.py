@@ -8,7 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from embtrain.kernels.compilation import kernel
+from embtrain.kernels.compilation import inlined, kernel
+from embtrain.kernels.lanes import CHUNK_BYTES
+from embtrain.kernels.rows import prefetch
+
+AHEAD = 8
+"""Rows ahead of the present one that are asked for: hardly any is in a cache."""
+
+
+@inlined
+def ask_for(rows, which, m):
+    """Prefetch one of the rows to come, if there is one."""
+    if m < which.size:
+        row_bytes = np.int64(rows.shape[1] * rows.itemsize)
+        prefetch(rows.ctypes.data + which[m] * row_bytes, (row_bytes + CHUNK_BYTES - 1) // CHUNK_BYTES)
 
 
 @kernel
@@ -24,6 +37,8 @@ def take_changes(rows, agreed, which, sent):
     change = np.empty(rows.shape[1], np.float32)
     bits = change.view(np.uint32)
     for m in range(which.size):
+        ask_for(rows, which, m + AHEAD)
+        ask_for(agreed, which, m + AHEAD)
         row = which[m]
         for i in range(change.size):
             change[i] = rows[row, i] - agreed[row, i]
@@ -47,6 +62,8 @@ def add_changes(rows, agreed, which, share, sent, total):
     own, of_all = np.empty((2, rows.shape[1]), np.float32)
     own_bits, bits = own.view(np.uint32), of_all.view(np.uint32)
     for m in range(which.size):
+        ask_for(rows, which, m + AHEAD)
+        ask_for(agreed, which, m + AHEAD)
         row = which[m]
         for i in range(own.size):
             own_bits[i] = np.uint32(sent[m, i]) << np.uint32(16)

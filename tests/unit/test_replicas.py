@@ -9,6 +9,7 @@ from embtrain.distributed import Group
 from embtrain.kernels.merging import add_changes, take_changes
 from embtrain.replicas import (
     LONGEST_WAIT,
+    MOST_GAIN,
     Changes,
     Replicas,
     add,
@@ -49,9 +50,18 @@ def test_changes_of_rare_rows_are_added_up_and_those_of_frequent_rows_averaged()
     never, sometimes, always = np.array([0.0]), np.array([1.0]), np.array([1e12])
     both = np.array([100.0, 100.0])
     assert merge_share(never, both) == 1
-    assert merge_share(sometimes, both) == pytest.approx(2 / 3), "together no further than 200 occurrences would go"
+    assert 0.5 < merge_share(sometimes, both) < 1
     assert merge_share(always, both) == pytest.approx(0.5)
     assert merge_share(always, np.full(4, 100.0)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("num_processes", [2, 4, 8, 1000])
+def test_no_number_of_processes_carries_a_row_that_settles_much_further_than_one_of_them(num_processes):
+    occurrence, words = np.array([40.0, 41.0, 80.0, 1e6]) / 100, np.full(num_processes, 100.0)
+    gain = num_processes * merge_share(occurrence, words)
+    assert gain[0] == pytest.approx(MOST_GAIN)
+    assert (np.diff(gain) < 0).all()
+    assert gain[-1] == pytest.approx(1, abs=1e-3)
 
 
 def test_the_change_of_a_process_that_alone_had_text_is_kept_whole():
