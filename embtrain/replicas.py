@@ -14,7 +14,7 @@ averages would lose what only one process has learnt (docs/decisions/0008).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +43,12 @@ EARLY = 2 / 3
 """Of the words between two merges: where a part of the text ends there, the merge comes early rather than late."""
 
 
+Due = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+"""Rows that take part in a merge, and the share of each one's summed changes that is added. Shape ``(M,)`` both."""
+
+
 class Changes(NamedTuple):
-    """Of some rows of a matrix, on their way."""
+    """Of some rows of a matrix."""
 
     rows: npt.NDArray[np.int64]
     """Shape ``(M,)``."""
@@ -54,70 +58,52 @@ class Changes(NamedTuple):
     """By this process, bfloat16: as far as float32 reaches, in half the bytes. Shape ``(M, S)``."""
     total: torch.Tensor
     """Of all processes, once they are there. Likewise."""
-    wait: Callable[[], None]
 
 
 class Replica:
-    """A process's copy of one matrix.
-
-    It keeps a second copy, of what all have agreed on, and the changes of the rows of one merge twice.
+    """A process's copy of one matrix, and a second copy, of what all have agreed on.
 
     Args:
-        group: the processes.
+        world_size: of the processes.
         rows: changed in place, on the CPU or a GPU. Shape ``(V, S)``, float32, rows end to end.
         occurrence: how often a word of the text changes each row. Shape ``(V,)``, float64.
         words: that each process trains on between two merges.
     """
 
-    def __init__(self, group: Group, rows: torch.Tensor, occurrence: npt.NDArray[np.float64], words: float) -> None:
-        self._group = group
-        self._rows, self._agreed = rows, rows.clone()
+    def __init__(self, world_size: int, rows: torch.Tensor, occurrence: npt.NDArray[np.float64], words: float) -> None:
+        self.rows, self.agreed = rows, rows.clone()
         self._occurrence = occurrence
         self._turns = turns(occurrence * words)
-        self._merged_at = {turn: np.zeros(group.world_size) for turn in self._turns}
-        self._changes: Changes | None = None
+        self._merged_at = {turn: np.zeros(world_size) for turn in self._turns}
 
-    def send(self, merge: int, words: npt.NDArray[np.float64]) -> None:
-        """Begin to send the changes of the rows whose turn it is.
+    def due(self, merge: int, words: npt.NDArray[np.float64]) -> Due:
+        """Return the rows whose turn it is.
 
         Args:
             merge: its number.
             words: that each process has trained on so far, by rank. Shape ``(W,)``.
         """
-        self._send(*self._changed([turn for turn in self._turns if merge % turn[0] == turn[1]], words))
+        turns_due = [turn for turn in self._turns if merge % turn[0] == turn[1]]
+        return self._with_shares([self._turns[turn] for turn in turns_due], self._since(turns_due, words))
 
-    def receive(self) -> None:
-        """Add what was sent, by all, to what is agreed on and to this copy."""
-        if self._changes is not None:
-            self._changes.wait()
-            add(self._rows, self._agreed, self._changes)
-            self._changes = None
+    def all_rows(self, words: npt.NDArray[np.float64]) -> Iterator[Due]:
+        """Yield all rows, as many parts as there are messages to settle."""
+        since, parts = self._since(list(self._turns), words), SETTLING_MESSAGES
+        for part in range(parts):  # a few rows more of one turn, a few less of the next
+            of_turns = [rows[(part + place) % parts :: parts] for place, rows in enumerate(self._turns.values())]
+            yield self._with_shares(of_turns, since)
 
-    def settle(self, words: npt.NDArray[np.float64]) -> None:
-        """Bring all rows together, some at a time; afterwards all copies are the same."""
-        parts = (np.array_split(of_all, SETTLING_MESSAGES) for of_all in self._changed(list(self._turns), words))
-        for rows, share in zip(*parts, strict=True):
-            self.receive()
-            self._send(rows, share)
-        self.receive()
-        self._rows.copy_(self._agreed)
+    def _since(self, chosen: Sequence[tuple[int, int]], words: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the words since some turns were last merged, and note that now they are. Shape ``(T, W)``."""
+        since = np.array([words - self._merged_at[turn] for turn in chosen])
+        self._merged_at.update(dict.fromkeys(chosen, words.copy()))
+        return since
 
-    def _changed(
-        self, chosen: Sequence[tuple[int, int]], words: npt.NDArray[np.float64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return the rows of some turns, and the share of each one's sum that is added. Shape ``(M,)`` both."""
-        rows = np.concatenate([self._turns[turn] for turn in chosen])
-        return rows, np.concatenate([self._share(turn, words) for turn in chosen])
-
-    def _send(self, rows: npt.NDArray[np.int64], share: npt.NDArray[np.float32]) -> None:
-        sent = take(self._rows, self._agreed, rows)
-        total = sent.clone()
-        self._changes = Changes(rows, share, sent, total, self._group.begin_sum(total))
-
-    def _share(self, turn: tuple[int, int], words: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        since = words - self._merged_at[turn]
-        self._merged_at[turn] = words.copy()
-        return merge_share(self._occurrence[self._turns[turn]], since)
+    def _with_shares(self, of_turns: Sequence[npt.NDArray[np.int64]], since: npt.NDArray[np.float64]) -> Due:
+        """Return the rows of all these turns, and the share of each one's sum that is added."""
+        rows, sizes = np.concatenate(of_turns), [of_turn.size for of_turn in of_turns]
+        longest, of_all = (words.repeat(sizes) for words in (since.max(axis=1), since.sum(axis=1)))
+        return rows, merge_share(self._occurrence[rows], longest, of_all, since.shape[1])
 
 
 class Replicas:
@@ -132,7 +118,10 @@ class Replicas:
     def __init__(
         self, group: Group, matrices: Sequence[tuple[torch.Tensor, npt.NDArray[np.float64]]], words: float
     ) -> None:
-        self._replicas = [Replica(group, rows, occurrence, words) for rows, occurrence in matrices]
+        self._group = group
+        self._replicas = [Replica(group.world_size, rows, occurrence, words) for rows, occurrence in matrices]
+        self._on_their_way: list[Changes] = []
+        self._arrive: Callable[[], None] = lambda: None
         self._words_between = words
         self._words = np.zeros(group.world_size)
         self._merged_at, self._settled_at = self._words.copy(), self._words.copy()
@@ -144,17 +133,43 @@ class Replicas:
         if settle:
             self._settle()
         elif (self._words - self._merged_at).max() >= EARLY * self._words_between:
-            for replica in self._replicas:
-                replica.receive()
-                replica.send(self._merges, self._words)
+            self._receive()
+            self._send([replica.due(self._merges, self._words) for replica in self._replicas])
             self._merges += 1
             self._merged_at = self._words.copy()
 
+    def _send(self, due: Sequence[Due]) -> None:
+        """Begin to send the changes of some rows of each matrix, in one message."""
+        sent = [
+            take(replica.rows, replica.agreed, rows) for replica, (rows, _) in zip(self._replicas, due, strict=True)
+        ]
+        message = torch.cat([changes.view(-1) for changes in sent])
+        totals = torch.split(message, [changes.numel() for changes in sent])
+        self._on_their_way = [
+            Changes(rows, share, changes, total.view_as(changes))
+            for (rows, share), changes, total in zip(due, sent, totals, strict=True)
+        ]
+        self._arrive = self._group.begin_sum(message)
+
+    def _receive(self) -> None:
+        """Add what was sent, by all, to what is agreed on and to these copies."""
+        if self._on_their_way:
+            self._arrive()
+            for replica, changes in zip(self._replicas, self._on_their_way, strict=True):
+                add(replica.rows, replica.agreed, changes)
+            self._on_their_way = []
+
     def _settle(self) -> None:
-        if (self._words > self._settled_at).any():
-            for replica in self._replicas:
-                replica.settle(self._words)
-            self._merged_at, self._settled_at = self._words.copy(), self._words.copy()
+        """Bring all rows together, some at a time; afterwards all copies are the same."""
+        if (self._words == self._settled_at).all():
+            return
+        for due in zip(*(replica.all_rows(self._words) for replica in self._replicas), strict=True):
+            self._receive()
+            self._send(due)
+        self._receive()
+        for replica in self._replicas:
+            replica.rows.copy_(replica.agreed)
+        self._merged_at, self._settled_at = self._words.copy(), self._words.copy()
 
 
 def turns(occurrences: npt.NDArray[np.float64]) -> dict[tuple[int, int], npt.NDArray[np.int64]]:
@@ -175,7 +190,12 @@ def turns(occurrences: npt.NDArray[np.float64]) -> dict[tuple[int, int], npt.NDA
     return of_turn
 
 
-def merge_share(occurrence: npt.NDArray[np.float64], words: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def merge_share(
+    occurrence: npt.NDArray[np.float64],
+    longest: npt.NDArray[np.float64],
+    of_all: npt.NDArray[np.float64],
+    num_processes: int,
+) -> npt.NDArray[np.float32]:
     """Return the share of each row's summed changes: 1 adds them up, 1 / W averages those of W processes.
 
     After n occurrences of its word a row has gone n / (n + a) of the way to where the text pulls it. The changes of W
@@ -183,12 +203,15 @@ def merge_share(occurrence: npt.NDArray[np.float64], words: npt.NDArray[np.float
     ``OCCURRENCES_PER_MERGE``, fewer than which only rare words have between two merges.
 
     Args:
-        occurrence: how often a word of the text changes each row. Shape ``(M,)``.
-        words: that each process has trained on since the rows were merged, by rank. Shape ``(W,)``.
+        occurrence: how often a word of the text changes each row. Shape ``(M,)``, as all that follows.
+        longest: the most words that a process has trained on since the row was merged.
+        of_all: what all have, together.
+        num_processes: W.
     """
-    each, of_all = occurrence * words.max(), occurrence * words.sum()
-    to_settle = OCCURRENCES_PER_MERGE * (MOST_GAIN - 1) / (1 - MOST_GAIN / len(words))
-    share: npt.NDArray[np.float32] = ((each + to_settle) / (of_all + to_settle)).astype(np.float32)
+    to_settle = OCCURRENCES_PER_MERGE * (MOST_GAIN - 1) / (1 - MOST_GAIN / num_processes)
+    share: npt.NDArray[np.float32] = ((occurrence * longest + to_settle) / (occurrence * of_all + to_settle)).astype(
+        np.float32
+    )
     return share
 
 
