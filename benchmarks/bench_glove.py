@@ -1,5 +1,7 @@
 """GloVe against Stanford's ``glove``: the same cells, settings and threads; seconds an iteration, quality after all.
 
+Beside them stands `train.parallel: columns`, which scores cells in batches, in one process.
+
 GLOVE_HOME must hold the programs. Fair is the build with ``-Ofast -march=native``, which is faster than that of a plain
 ``make``; the result says which one ran. Neither side's iterations include bringing the cells into random order:
 ``shuffle`` for Stanford's, which is not run here, since the file that ``glove`` gets is written shuffled; tiling for
@@ -45,10 +47,12 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     snapshot = harness.in_fresh_process(prepare)
     cells = harness.in_fresh_process(write_for_stanford, snapshot)
-    entries: dict[str, list[Entry]] = {"Stanford": [], "embtrain": []}
+    entries: dict[str, list[Entry]] = {"Stanford": [], "embtrain": [], "columns": []}
     for seed in range(1, options.rounds + 1):
         entries["Stanford"].append(train_stanford(program, seed))
-        entries["embtrain"].append(harness.in_fresh_process(train_embtrain, snapshot, seed, options.json))
+        for side, parallel in (("embtrain", "data"), ("columns", "columns")):
+            job = (snapshot, seed, options.json, "cpu", parallel)
+            entries[side].append(harness.in_fresh_process(train_embtrain, *job))
         for side, of_side in entries.items():
             harness.say(f"round {seed}  {side:9s} {describe(of_side[-1])}", quiet=options.json)
     seconds = {side: statistics.median(s for e in of_side for s in e.seconds) for side, of_side in entries.items()}
@@ -151,24 +155,25 @@ def quality_of_file(path: Path) -> dict[str, float]:
     return quality_of(vectors.index_to_key[:-1], vectors.matrix[:-1])
 
 
-def train_embtrain(snapshot: str, seed: int, quiet: bool, device: str = "cpu") -> Entry:
-    """Train here."""
+def train_embtrain(snapshot: str, seed: int, quiet: bool, device: str = "cpu", parallel: str = "data") -> Entry:
+    """Train here; by columns in one process, which scores cells in batches, as several would."""
     from embtrain.checkpoint import Checkpoint, Position
     from embtrain.config import Settings
     from embtrain.data.tiles import TiledCells
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.distributed import Group
     from embtrain.manifest import Snapshot
-    from embtrain.models.build import build_model, on_device
+    from embtrain.models.build import build_model, columns_for, on_device
     from embtrain.train import Report, Training
 
-    train = {"epochs": EPOCHS, "seed": seed, "checkpoint_seconds": 1e9}
+    train = {"epochs": EPOCHS, "seed": seed, "checkpoint_seconds": 1e9, "parallel": parallel}
     settings = Settings.model_validate(
         {"name": "benchmark", "model": {"type": "glove", "dim": DIM, "x_max": X_MAX}, "train": train}
     )
     opened = Snapshot.open(snapshot)
     vocabulary = Vocabulary.read(opened)
-    model = build_model(settings.model, vocabulary, threads=THREADS, seed=seed, device=device)
+    columns = columns_for(settings.model, Group()) if parallel == "columns" else None
+    model = build_model(settings.model, vocabulary, threads=THREADS, seed=seed, device=device, columns=columns)
     started = time.perf_counter()
     cells = TiledCells(opened, len(vocabulary), FOLDER, seed=seed, group=Group())
     harness.say(f"tiling {time.perf_counter() - started:.1f} s", quiet=quiet)

@@ -8,6 +8,7 @@ keep their own of the rows that it sends. So a run may go on with another number
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class ColumnCheckpoint(Checkpoint):
 
     @property
     def width(self) -> int:
-        """Return the columns of the matrices in the file, padded as a process that holds them whole pads them."""
+        """Return the columns of a row in the file, padded as a process that holds whole rows pads them."""
         return padded(self.columns.dim)
 
     def is_due(self, last: float, interval: float) -> bool:
@@ -67,7 +68,8 @@ class ColumnCheckpoint(Checkpoint):
             CheckpointError: in the first process, if it is damaged, or belongs to another run.
         """
         group = self.columns.group
-        wholes = {name: (shape[0], self.width) for name, shape in shapes.items()}
+        parts = {name: math.prod(length for length in shape[1:-1] if length) for name, shape in shapes.items()}
+        wholes = {name: (shape[0], parts[name] * self.width) for name, shape in shapes.items()}
         if group.is_first:
             saved = super().load(wholes)
             if saved is None:
@@ -78,7 +80,8 @@ class ColumnCheckpoint(Checkpoint):
             saved = None
         if saved is None:
             return None
-        return saved._replace(position=shared(saved.position, group))
+        state = {name: own.reshape(len(own), *shapes[name][1:]) for name, own in saved.state.items()}
+        return saved._replace(position=shared(saved.position, group), state=state)
 
     def _read_arrays(self, file: Any, shapes: Shapes) -> dict[str, npt.NDArray[np.float32]]:
         self.columns.group.from_first(np.array([True]))
@@ -87,14 +90,15 @@ class ColumnCheckpoint(Checkpoint):
     def _spread(self, shapes: Shapes, file: Any) -> dict[str, npt.NDArray[np.float32]]:
         """Return this process's columns of the matrices in a file, which the first process alone has open."""
         state = {}
-        for name, (num_rows, _) in shapes.items():
+        for name, (num_rows, numbers) in shapes.items():
             assert num_rows is not None
+            assert numbers is not None
 
             def read(rows: slice, name: str = name) -> npt.NDArray[np.float32]:
                 found: npt.NDArray[np.float32] = file.get_slice(name)[rows]
                 return found
 
-            state[name] = self.columns.spread(num_rows, self.width, read)
+            state[name] = self.columns.spread((num_rows, numbers // self.width), self.width, read)
         return state
 
     def _write_arrays(self, state: State, path: Path) -> None:
@@ -102,8 +106,9 @@ class ColumnCheckpoint(Checkpoint):
         header: dict[str, Any] = {}
         end = 0
         for name, own in state.items():
-            begin, end = end, end + len(own) * self.width * own.itemsize
-            header[name] = {"dtype": "F32", "shape": [len(own), self.width], "data_offsets": [begin, end]}
+            numbers = math.prod(own.shape[1:-1]) * self.width
+            begin, end = end, end + len(own) * numbers * own.itemsize
+            header[name] = {"dtype": "F32", "shape": [len(own), numbers], "data_offsets": [begin, end]}
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8 bytes
         with path.open("wb") as file:

@@ -1,10 +1,12 @@
 """Which columns of every vector a process holds, where ``train.parallel`` is ``columns``.
 
-Shapes: V rows, D columns of all processes together, C of this one.
+Shapes: V rows, D columns of all processes together, C of this one. Where a row has several numbers for each column, as
+GloVe's have AdaGrad's sums, they are ``...`` between the two: a process holds all numbers of its columns.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -40,7 +42,7 @@ class Columns:
         """
         if group.world_size > dim:
             raise SetupError(
-                f"{group.world_size} processes cannot share the {dim} columns of model.dim; "
+                f"{group.world_size} processes cannot share the {dim} columns that model.dim makes; "
                 "start at most one process per column"
             )
         first, last = (dim * rank // group.world_size for rank in (group.rank, group.rank + 1))
@@ -50,37 +52,63 @@ class Columns:
         return self.last - self.first
 
     def own(self, rows: Matrix) -> Matrix:
-        """Return this process's columns of rows that have all of them. A view, shape ``(R, C)``."""
-        return rows[:, self.first : self.last]
+        """Return this process's columns of rows that have all of them. A view, shape ``(R, ..., C)``."""
+        return rows[..., self.first : self.last]
 
     def gathered(self, own: Matrix, width: int) -> Iterator[Matrix]:
         """Yield a matrix with the columns of all processes, some rows at a time; all must go through it together.
 
         Args:
-            own: this process's columns. Shape ``(V, C)``.
+            own: this process's columns. Shape ``(V, ..., C)``.
             width: of what is yielded, at least D: the columns past D are 0.
+
+        Yields:
+            Shape ``(R, ..., width)``.
         """
-        for some in _row_slices(len(own), width):
-            rows = np.zeros((some.stop - some.start, width), np.float32)
+        parts = own.shape[1:-1]
+        for some in _row_slices(len(own), math.prod(parts) * width):
+            rows = np.zeros((some.stop - some.start, *parts, width), np.float32)
             self.own(rows)[:] = own[some]
             yield self.group.sum(rows)
 
-    def spread(self, num_rows: int, width: int, read: Callable[[slice], Matrix]) -> Matrix:
+    def whole(self, own: Matrix) -> Matrix:
+        """Return a matrix with the columns of all processes in the first one, and in each other its own, not copied.
+
+        All must call it together.
+
+        Args:
+            own: this process's columns. Shape ``(V, C)``.
+
+        Returns:
+            Shape ``(V, D)`` in the first process.
+        """
+        gathered = self.gathered(own, self.dim)
+        if not self.group.is_first:
+            for _ in gathered:
+                pass
+            return own
+        matrix = np.empty((len(own), self.dim), np.float32)
+        for rows, place in zip(gathered, _row_slices(len(own), self.dim), strict=True):
+            matrix[place] = rows
+        return matrix
+
+    def spread(self, shape: tuple[int, ...], width: int, read: Callable[[slice], Matrix]) -> Matrix:
         """Return this process's columns of a matrix that the first process reads; all must call it together.
 
         Args:
-            num_rows: V.
+            shape: of all but the columns, ``(V, ...)``.
             width: of the matrix, at least D.
             read: returns some of its rows; called in the first process alone.
 
         Returns:
-            Shape ``(V, C)``.
+            Shape ``(V, ..., C)``.
         """
-        own = np.empty((num_rows, len(self)), np.float32)
-        for some in _row_slices(num_rows, width):
-            rows = np.empty((some.stop - some.start, width), np.float32)
+        num_rows, *parts = shape
+        own = np.empty((*shape, len(self)), np.float32)
+        for some in _row_slices(num_rows, math.prod(parts) * width):
+            rows = np.empty((some.stop - some.start, *parts, width), np.float32)
             if self.group.is_first:
-                rows[:] = read(some)
+                rows[:] = read(some).reshape(rows.shape)
             own[some] = self.own(self.group.from_first(rows))
         return own
 

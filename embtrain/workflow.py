@@ -41,7 +41,7 @@ from embtrain.evaluation.similarity import read_pairs
 from embtrain.lease import held
 from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
-from embtrain.models.build import build_model, device_for, on_device
+from embtrain.models.build import build_model, columns_for, device_for, on_device
 from embtrain.models.protocol import CARRIED, Model, SubwordModel
 from embtrain.progress import training_bar
 from embtrain.registry import register
@@ -77,11 +77,11 @@ def train(settings: Settings) -> str | None:
         _check_evaluation_files(settings.evaluate)
         if isinstance(settings.model, FactorisedModel):
             return _factorise(settings, snapshot, vocabulary, group)
-        columns = _columns(settings, group)
-        reading = Group() if columns else group  # who has columns goes through all of the text
-        checkpoint = _checkpoint(settings, snapshot, group, columns)
+        columns = columns_for(settings.model, group) if settings.train.parallel == "columns" else None
+        reading = Group() if columns else group  # who has columns goes through all of the corpus
+        checkpoint = _checkpoint(settings, snapshot, reading, columns)
         with checkpoint.held() if group.is_first else nullcontext():
-            corpus = Corpus.open(settings, snapshot, len(vocabulary), group)
+            corpus = Corpus.open(settings, snapshot, len(vocabulary), reading)
             corpus.source.check(reading.world_size)
             device = _device(settings, group)
             model = build_model(
@@ -137,14 +137,6 @@ def _factorise(settings: Settings, snapshot: Snapshot, vocabulary: Vocabulary, g
             run.log_table(factors.documents, "documents.parquet")
         vectors = Vectors(vocabulary.tokens, factors.words, vocabulary.counts)
         return _register(settings, snapshot, vectors, run, {})
-
-
-def _columns(settings: Settings, group: Group) -> Columns | None:
-    """Return the columns of this process, or None where each process holds whole vectors."""
-    if settings.train.parallel == "data":
-        return None
-    assert not isinstance(settings.model, ElmoSettings)
-    return Columns.of(settings.model.dim, group)
 
 
 def _lease(settings: Settings, group: Group) -> AbstractContextManager[None]:

@@ -8,28 +8,31 @@ import numpy as np
 
 from embtrain.checkpoint import Position
 from embtrain.column_checkpoint import ColumnCheckpoint
-from embtrain.columns import Columns
-from embtrain.config import CbowSettings, SgnsSettings, TrainSettings
-from embtrain.data.sequences import SequenceTable
+from embtrain.config import CbowSettings, GloveSettings, Settings, SgnsSettings
+from embtrain.data.corpus import Corpus
+from embtrain.data.strata import Strata, num_strata
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group, process_group
 from embtrain.manifest import Snapshot
-from embtrain.models.build import build_model
+from embtrain.models import glove_rows
+from embtrain.models.build import build_model, columns_for
+from embtrain.models.column_glove import ColumnGlove
 from embtrain.models.columns import ColumnWord2Vec
+from embtrain.models.gpu.column_glove import DeviceGloveColumns
 from embtrain.models.gpu.columns import DeviceColumns
 from embtrain.models.hogwild import starting_rows
-from embtrain.schema import HELD_OUT
 from embtrain.train import Training
 
 DIM = 40
 """Of which three processes hold 13, 13 and 14."""
 
-MODELS = {
+WORD2VEC = {
     "sgns": SgnsSettings(dim=DIM, window=3),
     "cbow": CbowSettings(dim=DIM, window=3),
     "cbow as word2vec": CbowSettings(dim=DIM, window=3, gradient="word2vec"),
 }
 
+MODELS = WORD2VEC | {"glove": GloveSettings(dim=DIM)}
 
 COMPUTES = ("threads", "device")
 
@@ -38,31 +41,45 @@ def built(model, vocabulary, columns, *, compute, threads, seed):
     """Return a model by columns; those of a device are computed as on a GPU, but on the CPU."""
     if compute == "threads":
         return build_model(model, vocabulary, threads=threads, seed=seed, columns=columns, device="cpu")
-    rows = starting_rows(len(vocabulary), DIM, seed, slice(columns.first, columns.last))
+    own = slice(columns.first, columns.last)
+    if isinstance(model, GloveSettings):
+        both = glove_rows.starting_rows(len(vocabulary), DIM, seed, own)
+        of_cells = DeviceGloveColumns(model, both, columns, device="cpu")
+        return ColumnGlove(
+            model, vocabulary, Strata(len(vocabulary), num_strata(1)), columns, of_cells, lays_out_ahead=True
+        )
+    rows = starting_rows(len(vocabulary), DIM, seed, own)
     compute = DeviceColumns(model, rows, columns, device="cpu")
     return ColumnWord2Vec(model, vocabulary, columns, compute, lays_out_ahead=True)
 
 
 def prepared(snapshot, checkpoint, *, name="sgns", compute="threads", group=None, threads=1, observe=None, **options):
     """Return a training by columns that is ready to run."""
-    model, columns = MODELS[name], Columns.of(DIM, group or Group())
     vocabulary = Vocabulary.read(snapshot)
-    sequences, held_out = (SequenceTable(snapshot, len(vocabulary), *table) for table in ([], [HELD_OUT]))
+    settings = Settings(
+        name="test",
+        model=MODELS[name],
+        train={"epochs": 2, "parallel": "columns", "checkpoint": str(checkpoint), **options},
+    )
+    corpus, columns = (
+        Corpus.open(settings, snapshot, len(vocabulary), Group()),
+        columns_for(settings.model, group or Group()),
+    )
     return Training(
-        model=built(model, vocabulary, columns, compute=compute, threads=threads, seed=1),
-        source=sequences,
-        held_out=held_out.read(held_out.row_groups[0]),
-        settings=TrainSettings(**{"epochs": 2, **options}),
-        learning_rate=model.learning_rate,
+        model=built(settings.model, vocabulary, columns, compute=compute, threads=threads, seed=1),
+        source=corpus.source,
+        held_out=corpus.held_out,
+        settings=settings.train,
+        learning_rate=settings.model.learning_rate,
         group=Group(),
-        checkpoint=ColumnCheckpoint(Path(checkpoint), {"model": model.model_dump()}, columns),
+        checkpoint=ColumnCheckpoint(Path(checkpoint), {"model": settings.model.model_dump()}, columns),
         observe=observe or (lambda _: None),
         advance=lambda _: None,
     )
 
 
 def train(snapshot, folder, *, name, compute, group=None):
-    """Train a model, and leave its checkpoint in the folder; return the vectors and the losses on held-out text."""
+    """Train a model, and leave its checkpoint in the folder; return the vectors and the losses of epochs."""
     losses = []
     training = prepared(
         snapshot,
@@ -70,7 +87,7 @@ def train(snapshot, folder, *, name, compute, group=None):
         name=name,
         compute=compute,
         group=group,
-        observe=lambda report: losses.append(report.held_out.loss) if report.held_out else None,
+        observe=lambda report: losses.extend(t.loss for t in (report.epoch, report.held_out) if t),
     )
     training.run(Position())
     return training.model.vectors(), losses

@@ -93,15 +93,17 @@ def _step(builder: ir.IRBuilder, row: ir.Value, sums: ir.Value, gradient: ir.Val
 
 
 @intrinsic
-def step_both(_context, word, context_row, error, rate, chunks):
-    """Take AdaGrad's step on two rows whose scalar product has the gradient ``error``."""
-    signature = types.void(word, context_row, error, rate, chunks)
+def step_both(_context, word, context_row, error, rate, chunks, sums_from):
+    """Take AdaGrad's step on two rows whose scalar product has the gradient ``error``.
+
+    Their sums of squares begin ``sums_from`` bytes after their numbers.
+    """
+    signature = types.void(word, context_row, error, rate, chunks, sums_from)
 
     def emit(context, builder, _signature, arguments):
-        word, context_row, error, rate, chunks = arguments
+        word, context_row, error, rate, chunks, sums_from = arguments
         error = lanes.splat(builder, builder.fmul(error, rate))
         rate = lanes.splat(builder, builder.fmul(rate, lanes.FLOAT(CLIP)))
-        sums_from = builder.mul(chunks, lanes.INT64(lanes.CHUNK_BYTES))
 
         def emit_chunks(offsets: list[ir.Value]) -> None:
             for offset in offsets:
@@ -162,5 +164,5 @@ def train_glove(word_rows, context_rows, segments, first, last, places, log_coun
                 bad = bad if bad >= 0 else cell
                 continue
             cost += 0.5 * np.float64(error) * np.float64(diff)
-            step_both(word_row, context_row, error, rate, chunks)
+            step_both(word_row, context_row, error, rate, chunks, row_bytes // 2)
     return cost, bad

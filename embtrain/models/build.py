@@ -22,6 +22,7 @@ from embtrain.data.strata import Strata, num_strata
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
+from embtrain.kernels.padding import padded
 from embtrain.models.devices import choose_device
 from embtrain.models.protocol import DeviceModel, Model
 
@@ -53,6 +54,18 @@ def computed_by_torch(settings: TrainedModel, *, by_columns: bool) -> bool:
 
 def _is_softmax(settings: TrainedModel) -> bool:
     return isinstance(settings, SgnsSettings | CbowSettings) and settings.objective == "softmax"
+
+
+def columns_for(settings: TrainedModel, group: Group) -> Columns:
+    """Return the columns that this process holds, where `train.parallel` is columns.
+
+    Raises:
+        SetupError: if there are more processes than columns.
+    """
+    assert not isinstance(settings, ElmoSettings)
+    if isinstance(settings, GloveSettings):  # its rows are split as they lie in a checkpoint, biases and padding too
+        return Columns.of(padded(settings.dim + 2), group)
+    return Columns.of(settings.dim, group)
 
 
 def build_model(  # noqa: PLR0911 - a kind of model each
@@ -119,6 +132,8 @@ def _build_columns(
     settings: TrainedModel, vocabulary: Vocabulary, columns: Columns, *, threads: int, seed: int, device: str
 ) -> Model[Any]:
     """Return a model of which this process holds some columns."""
+    if isinstance(settings, GloveSettings):
+        return _build_glove_columns(settings, vocabulary, columns, threads=threads, seed=seed, device=device)
     from embtrain.models.columns import ColumnWord2Vec, Compute  # noqa: PLC0415 - loads numba
     from embtrain.models.hogwild import starting_rows  # noqa: PLC0415 - likewise
 
@@ -135,6 +150,28 @@ def _build_columns(
         compute = ThreadedColumns(settings, rows, columns, threads=max(1, threads - 1))
     ahead = threads > 1 or device == "cuda"
     return ColumnWord2Vec(settings, vocabulary, columns, compute, lays_out_ahead=ahead)
+
+
+def _build_glove_columns(
+    settings: GloveSettings, vocabulary: Vocabulary, columns: Columns, *, threads: int, seed: int, device: str
+) -> Model[Any]:
+    """Return GloVe of which this process holds some columns. All go through the cells as one alone would."""
+    from embtrain.models.column_glove import CellCompute, ColumnGlove  # noqa: PLC0415 - loads numba
+    from embtrain.models.glove_rows import starting_rows  # noqa: PLC0415 - likewise
+
+    rows = starting_rows(len(vocabulary), settings.dim, seed, slice(columns.first, columns.last))
+    # Dealing cells out takes a tenth of one thread's time: too little for one of two or three threads.
+    ahead = device == "cuda" or threads >= 4  # noqa: PLR2004
+    if device == "cuda":
+        from embtrain.models.gpu.column_glove import DeviceGloveColumns  # noqa: PLC0415 - loads torch
+
+        compute: CellCompute = DeviceGloveColumns(settings, rows, columns, device=device)
+    else:
+        from embtrain.models.column_glove_threads import ThreadedGloveColumns  # noqa: PLC0415 - loads numba
+
+        compute = ThreadedGloveColumns(settings, rows, columns, threads=threads - ahead)
+    strata = Strata(len(vocabulary), num_strata(1))
+    return ColumnGlove(settings, vocabulary, strata, columns, compute, lays_out_ahead=ahead)
 
 
 def _build_on_gpu(

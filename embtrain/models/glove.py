@@ -53,7 +53,7 @@ class Glove:
     def train(self, block: CellBlock, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:  # noqa: ARG002 - nothing is drawn
         """Train on a block; see :class:`embtrain.models.protocol.Model`."""
         self._shift = block.piece.shift
-        offsets = _offsets(block)
+        offsets = offsets_of(block)
 
         def train_span(first: int, last: int) -> Tally:
             return self._run(block, (first, last), learning_rate(int(offsets[first])))
@@ -118,7 +118,7 @@ class Glove:
         return divergence(word, context, block.log_counts[cell], self._settings)
 
 
-def _offsets(block: CellBlock) -> npt.NDArray[np.int64]:
+def offsets_of(block: CellBlock) -> npt.NDArray[np.int64]:
     """Return the cells of the block that come before each segment, and their number."""
     sizes = block.piece.segments[:, 1] - block.piece.segments[:, 0]
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from embtrain.models.protocol import Tally
+
+DoneT = TypeVar("DoneT")
 
 
 def in_threads(
@@ -26,6 +29,24 @@ def in_threads(
         for future in pending:
             future.cancel()
         wait(pending)
+
+
+def in_order(
+    thread: ThreadPoolExecutor,
+    work: Callable[[tuple[int, int]], DoneT],
+    spans: Sequence[tuple[int, int]],
+    *,
+    ahead: bool,
+) -> Iterator[DoneT]:
+    """Yield what ``work`` makes of each span, in order; if ``ahead``, a thread is at the next one meanwhile."""
+    if not ahead:
+        yield from map(work, spans)
+        return
+    begun = (thread.submit(work, span) for span in spans)
+    coming = next(begun, None)
+    while coming is not None:
+        done, coming = coming.result(), next(begun, None)
+        yield done
 
 
 def cut_into_spans(offsets: npt.NDArray[np.int64], items: int) -> list[tuple[int, int]]:

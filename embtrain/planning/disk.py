@@ -31,7 +31,12 @@ def estimate_disk(settings: Settings, sizes: Sizes, *, processes: int = 1) -> li
     if state := state_bytes(settings, sizes, processes=processes):
         files.append(File("checkpoint, and the one before it while it is written", 2 * state, checkpoint))
     if isinstance(settings.model, GloveSettings):
-        files.append(File("temporary file of the cells in tiles", CELL_BYTES * sizes.cells, checkpoint))
+        if settings.train.parallel == "columns":  # each process goes through all cells, in a file of its own
+            files.append(
+                File("temporary files of the cells in tiles", CELL_BYTES * sizes.cells * processes, checkpoint)
+            )
+        else:
+            files.append(File("temporary file of the cells in tiles", CELL_BYTES * sizes.cells, checkpoint))
     files.append(File("the vectors, before MLflow has taken them over", registered_bytes(settings, sizes), temporary))
     files.append(File("the version that MLflow keeps", registered_bytes(settings, sizes), "."))
     return files

@@ -23,6 +23,8 @@ from embtrain.config import (
     TrainedModel,
 )
 from embtrain.data.tiles import BAND_CELLS, MAX_TILES, PIECE_CELLS, SIDE_BITS
+from embtrain.kernels.padding import padded
+from embtrain.models.column_glove import MOST_CELLS, SPAN_CELLS
 from embtrain.planning.elmo import activation_bytes, num_bilm_parameters, num_carried, num_gradients, num_parameters
 from embtrain.planning.shapes import FLOAT_BYTES, HALF_BYTES, bytes_of, state_shapes
 from embtrain.planning.sizes import Sizes
@@ -78,6 +80,12 @@ NGRAM_NUMBERED = 36
 BATCH_PRODUCTS, PRODUCT_COPIES = 1 << 15, 6
 """Of `train.parallel` columns on a GPU: products of the largest batch, and rows that each has at most at a time."""
 
+CELL_DEALT_OUT = 12
+"""Of a cell in its batch: the places of its rows, and the logarithm of its weight."""
+
+CELL_ON_DEVICE, CELL_COPIES = 48, 8
+"""The same on a GPU, with its weight, its error, and what their sum takes; and the rows of a cell of a batch there."""
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -127,11 +135,11 @@ def estimate_memory(settings: Settings, sizes: Sizes, *, processes: int = 1, dev
     trained = _trained(_as_held(settings, processes), sizes, processes)
     # Who holds columns merges no copies; those of others are where the rows are.
     merged = {} if by_columns or processes == 1 else _merged(model, sizes, device)
-    held = everywhere | _beside(model, sizes)
+    held = everywhere | _beside(model, sizes) | (_dealt_out(model, sizes) if by_columns else {})
     # What a GPU trains is copied to the host for checkpoints, and at the end.
     on_host = held | (trained | merged if device == "cpu" else {"a copy of what the GPU trains": sum(trained.values())})
     return Memory(
-        reading=everywhere | _laid_out(model, sizes, processes),
+        reading=everywhere | _laid_out(model, sizes, 1 if by_columns else processes),
         training=on_host,
         registering=on_host | _registered(model, sizes),
         device={} if device == "cpu" else trained | merged | _on_device(settings, sizes, processes),
@@ -144,6 +152,8 @@ def _as_held(settings: Settings, processes: int) -> TrainedModel:
     assert not isinstance(model, FactorisedModel)
     if settings.train.parallel == "data":
         return model
+    if isinstance(model, GloveSettings):  # of whose rows two columns and the padding are split, too
+        return model.model_copy(update={"dim": -(-padded(model.dim + 2) // processes) - 2})
     assert isinstance(model, SgnsSettings | CbowSettings)
     return model.model_copy(update={"dim": -(-model.dim // processes)})
 
@@ -169,6 +179,9 @@ def _on_device(settings: Settings, sizes: Sizes, processes: int) -> Items:
     """Return what a GPU holds besides; row groups stay there while there is room, and are no need."""
     items, model = {"CUDA and its libraries": CUDA}, _as_held(settings, processes)
     if settings.train.parallel == "columns":
+        if isinstance(model, GloveSettings):
+            rows = CELL_COPIES * FLOAT_BYTES * (model.dim + 2) * min(sizes.cells, MOST_CELLS)
+            return items | {"cells of a span": CELL_ON_DEVICE * SPAN_CELLS, "rows of a batch of cells": rows}
         assert isinstance(model, SgnsSettings | CbowSettings)
         items["how often rows are in a batch"] = 2 * FLOAT_BYTES * sizes.vocabulary
         return items | {"products of a batch": PRODUCT_COPIES * FLOAT_BYTES * model.dim * BATCH_PRODUCTS}
@@ -216,11 +229,18 @@ def _beside(model: TrainedModel, sizes: Sizes) -> Items:
     return items
 
 
-def _laid_out(model: TrainedModel, sizes: Sizes, processes: int) -> Items:
-    """Return what is needed before the rows are there."""
+def _dealt_out(model: TrainedModel, sizes: Sizes) -> Items:
+    """Return what who holds columns of GloVe's rows has besides."""
+    if not isinstance(model, GloveSettings):
+        return {}
+    return {"cells in batches, one span ahead": 2 * CELL_DEALT_OUT * min(sizes.cells, SPAN_CELLS)}
+
+
+def _laid_out(model: TrainedModel, sizes: Sizes, sharing: int) -> Items:
+    """Return what is needed before the rows are there; so many processes share the cells."""
     match model:
         case GloveSettings():
-            band = 8 * min(-(-sizes.cells // processes), BAND_CELLS)
+            band = 8 * min(-(-sizes.cells // sharing), BAND_CELLS)
             return {"reading co-occurrences": CELL_READING, "a band of cells, sorted": band}
         case FastTextSettings():
             return {"n-grams, numbered": NGRAM_NUMBERED * sizes.ngrams}

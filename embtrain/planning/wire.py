@@ -15,6 +15,9 @@ from embtrain.planning.elmo import num_gradients
 from embtrain.planning.shapes import FLOAT_BYTES, HALF_BYTES, bytes_of, state_shapes
 from embtrain.planning.sizes import Occurrence, Sizes
 
+UNEVEN = 2
+"""By how much more than its share of all cells a frequent row has of those that are dealt out together."""
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -51,14 +54,14 @@ def estimate_traffic(
     if isinstance(model, ElmoSettings):
         steps = (sizes.words + sizes.sequences) / (model.batch_size * model.unroll_steps * processes)
         return [Traffic("gradients", FLOAT_BYTES * num_gradients(model, sizes.vocabulary), steps)]
-    shapes = state_shapes(model, sizes)
     if isinstance(model, GloveSettings):
-        return [Traffic("rows, from those that have trained them", bytes_of(shapes), rounds(sizes.cells, processes))]
+        return [_of_glove(model, sizes, processes, by_columns=settings.train.parallel == "columns")]
     if not isinstance(model, SgnsSettings | CbowSettings | FastTextSettings):
         return []
     if settings.train.parallel == "columns":
         assert not isinstance(model, FastTextSettings)
         return [_scores(model, sizes, occurrence.total)]
+    shapes = state_shapes(model, sizes)
     words = settings.train.words_between_merges(threads, device)
     merged = {"input": _of_inputs(occurrence, sizes), "output": occurrence}
     changed = sum(shape[1] * rows_per_merge(merged[name], words) for name, shape in shapes.items())
@@ -80,6 +83,26 @@ def rows_per_merge(occurrence: Occurrence, words: float) -> float:
 
     of_turn = turns(occurrence.of_row * words)
     return float(sum(occurrence.rows[rows].sum() / every for (every, _), rows in of_turn.items()))
+
+
+def _of_glove(model: GloveSettings, sizes: Sizes, processes: int, *, by_columns: bool) -> Traffic:
+    """Return what processes send that train GloVe: rows, or those that hold columns the scores of a batch of cells."""
+    if by_columns:
+        cells = batch_cells(model.learning_rate, sizes)
+        return Traffic("scores of a batch of cells", FLOAT_BYTES * cells, sizes.cells / cells)
+    rows = bytes_of(state_shapes(model, sizes))
+    return Traffic("rows, from those that have trained them", rows, rounds(sizes.cells, processes))
+
+
+def batch_cells(learning_rate: float, sizes: Sizes) -> float:
+    """Return the cells of GloVe that are scored together, in the mean.
+
+    The row that has most of them is that of the most frequent word, which stands near nearly all others.
+    """
+    from embtrain.models.column_glove import MOST_CELLS, MOST_RATE  # noqa: PLC0415 - loads numba
+
+    of_a_row = UNEVEN * sizes.vocabulary / sizes.cells
+    return min(MOST_CELLS, sizes.vocabulary, max(1.0, MOST_RATE / learning_rate / of_a_row))
 
 
 def rounds(cells: float, processes: int) -> int:

@@ -50,6 +50,16 @@ def test_two_processes_train_on_cells_that_have_no_row_in_common(folder):
     assert not (folder / "checkpoints" / "toy").exists()
 
 
+def test_two_processes_that_hold_columns_each_go_through_all_cells(folder):
+    done = start(TWO_PROCESSES, "train.parallel=columns")
+    assert done.returncode == 0, done.stderr
+    curve = cost_curve(folder)
+    assert list(curve) == [576 * epoch for epoch in range(1, 61)], "all 24 x 24 cells, once an epoch"
+    assert curve[576 * 60] < 0.1 * curve[576]
+    assert_topics_are_apart(embtrain.load("models:/toy@champion"))
+    assert not (folder / "checkpoints" / "toy").exists()
+
+
 def test_a_killed_run_has_the_cost_curve_of_one_that_was_not(folder):
     long = ["train.epochs=40", "train.checkpoint_seconds=0.01"]
     assert start(TRAIN, "name=uninterrupted", "track.experiment=other", *long).returncode == 0

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from safetensors.numpy import load_file
 
 from column_processes import COMPUTES, DIM, MODELS, prepared, train
-from corpora import two_topics
+from corpora import counted_topics
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.columns import Columns
 from embtrain.config import Settings
+from embtrain.data import tiles
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.errors import CheckpointError, ConfigError, SetupError
@@ -31,7 +32,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory):
-    return two_topics(tmp_path_factory.mktemp("corpus") / "snapshot", sentences=120, rows_per_group=20)
+    return counted_topics(tmp_path_factory.mktemp("corpus") / "snapshot", sentences=120, rows_per_group=20)
 
 
 @pytest.fixture(scope="module", params=[2, 3])
@@ -66,34 +67,35 @@ def test_several_processes_make_the_vectors_of_one(trained_by_several, trained_b
     assert np.abs(vectors).max() > 1.2 / DIM, "they are not where they began"
 
 
-def test_a_checkpoint_of_several_processes_goes_on_in_one_that_holds_whole_vectors(trained_by_several, snapshot):
-    vocabulary = Vocabulary.read(snapshot)
-    model = build_model(MODELS["sgns"], vocabulary, threads=1, seed=2)
-    belongs_to = {"model": MODELS["sgns"].model_dump()}
-    saved = Checkpoint(trained_by_several / "sgns by threads", belongs_to).load(
-        {n: a.shape for n, a in model.state().items()}
-    )
+@pytest.mark.parametrize("name", ["sgns", "glove"])
+def test_a_checkpoint_of_several_processes_goes_on_in_one_that_holds_whole_vectors(trained_by_several, snapshot, name):
+    vocabulary, folder = Vocabulary.read(snapshot), trained_by_several / f"{name} by threads"
+    model = build_model(MODELS[name], vocabulary, threads=1, seed=2)
+    belongs_to = {"model": MODELS[name].model_dump()}
+    saved = Checkpoint(folder, belongs_to).load({n: a.shape for n, a in model.state().items()})
     model.load_state(saved.state)
-    np.testing.assert_array_equal(model.vectors(), np.load(trained_by_several / "sgns by threads.npz")["vectors"])
+    np.testing.assert_array_equal(model.vectors(), np.load(f"{folder}.npz")["vectors"])
     assert saved.position.epoch == 2
 
 
-def test_a_checkpoint_of_several_processes_goes_on_by_columns(trained_by_several, snapshot):
-    training = prepared(snapshot, trained_by_several / "sgns by threads")
-    saved = training.checkpoint.load({name: rows.shape for name, rows in training.model.state().items()})
+@pytest.mark.parametrize("name", ["sgns", "glove"])
+def test_a_checkpoint_of_several_processes_goes_on_by_columns(trained_by_several, snapshot, name):
+    folder = trained_by_several / f"{name} by threads"
+    training = prepared(snapshot, folder, name=name)
+    saved = training.checkpoint.load({matrix: rows.shape for matrix, rows in training.model.state().items()})
     training.model.load_state(saved.state)
-    np.testing.assert_array_equal(
-        training.model.vectors(), np.load(trained_by_several / "sgns by threads.npz")["vectors"]
-    )
+    np.testing.assert_array_equal(training.model.vectors(), np.load(f"{folder}.npz")["vectors"])
 
 
-def test_a_checkpoint_is_the_file_that_whole_vectors_would_make(snapshot, tmp_path):
-    training = prepared(snapshot, tmp_path / "columns")
+@pytest.mark.parametrize("name", ["sgns", "glove"])
+@pytest.mark.parametrize("compute", COMPUTES)
+def test_a_checkpoint_is_the_file_that_whole_vectors_would_make(snapshot, tmp_path, name, compute):
+    training = prepared(snapshot, tmp_path / "columns", name=name, compute=compute)
     state = training.model.state()
     training.checkpoint.save(Position(), state, {})
     found = load_file(tmp_path / "columns" / "state-0.safetensors")
-    for name, rows in build_model(MODELS["sgns"], Vocabulary.read(snapshot), threads=1, seed=1).state().items():
-        np.testing.assert_array_equal(found[name], rows)
+    for matrix, rows in build_model(MODELS[name], Vocabulary.read(snapshot), threads=1, seed=1).state().items():
+        np.testing.assert_array_equal(found[matrix], rows)
 
 
 def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(snapshot, tmp_path, file_sizes):
@@ -107,23 +109,24 @@ def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(sn
     np.testing.assert_array_equal(saved.state["input"], state["input"])
 
 
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_path, trained_by_one):
-    rounds = []
-
+@pytest.mark.parametrize(("name", "pieces"), [("sgns", 5), ("glove", 7)])
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_path, monkeypatch, name, pieces):
     def die(report):
-        rounds.append(report)
-        if len(rounds) == 6:
+        if report.position.pieces > pieces:
             raise PowerCutError
 
-    dying = prepared(snapshot, tmp_path / "c", observe=die, checkpoint_seconds=1e-9)
+    monkeypatch.setattr(tiles, "PIECE_CELLS", 100)
+    whole = prepared(snapshot, tmp_path / "whole", name=name)
+    whole.run(Position())
+    dying = prepared(snapshot, tmp_path / "c", name=name, observe=die, checkpoint_seconds=1e-9)
     with pytest.raises(PowerCutError):
         dying.run(Position())
-    resumed = prepared(snapshot, tmp_path / "c")
-    saved = resumed.checkpoint.load({name: rows.shape for name, rows in resumed.model.state().items()})
+    resumed = prepared(snapshot, tmp_path / "c", name=name)
+    saved = resumed.checkpoint.load({matrix: rows.shape for matrix, rows in resumed.model.state().items()})
     resumed.model.load_state(saved.state)
-    assert saved.position.pieces == 5
+    assert saved.position.pieces == pieces
     resumed.run(saved.position)
-    np.testing.assert_array_equal(resumed.model.vectors(), trained_by_one["sgns", "threads"][0])
+    np.testing.assert_array_equal(resumed.model.vectors(), whole.model.vectors())
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -136,7 +139,7 @@ def test_more_threads_make_the_vectors_of_one(snapshot, tmp_path, trained_by_one
 @pytest.mark.parametrize("compute", COMPUTES)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_words_nearest_neighbour_is_of_its_own_topic(tmp_path, name, compute):
-    snapshot = two_topics(tmp_path / "snapshot")
+    snapshot = counted_topics(tmp_path / "snapshot")
     training = prepared(snapshot, tmp_path / "c", name=name, compute=compute, epochs=40)
     training.run(Position())
     vocabulary = Vocabulary.read(snapshot)
@@ -162,7 +165,7 @@ def test_columns_are_shared_out_evenly_and_each_once():
 
 
 def test_more_processes_than_columns_are_refused():
-    with pytest.raises(SetupError, match=r"41 processes cannot share the 40 columns of model\.dim"):
+    with pytest.raises(SetupError, match=r"41 processes cannot share the 40 columns that model\.dim makes"):
         Columns.of(40, Group(0, 41))
 
 
@@ -182,8 +185,7 @@ def test_a_training_that_diverges_says_so(snapshot, tmp_path):
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        ({"type": "glove"}, "columns is for model.type sgns and cbow, found glove"),
-        ({"type": "fasttext"}, "found fasttext"),
+        ({"type": "fasttext"}, "columns is for model.type sgns, cbow and glove, found fasttext"),
         ({"type": "elmo"}, "found elmo"),
         ({"type": "ppmi_svd"}, "found ppmi_svd"),
         ({"type": "cbow", "objective": "softmax"}, "found softmax"),

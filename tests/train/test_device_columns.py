@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reference_columns
-from column_processes import DIM, MODELS
+from column_processes import DIM, WORD2VEC
 from embtrain.columns import Columns
 from embtrain.distributed import Group
 from embtrain.kernels.column_layout import Products
@@ -46,7 +46,7 @@ def laid_out(groups_of_batches, *, cbow):
 def filled(name, rows):
     """Return the two matrices as a model's columns on a device."""
     columns = Columns.of(DIM, Group())
-    compute = DeviceColumns(MODELS[name], rows["input"], columns, device="cpu")
+    compute = DeviceColumns(WORD2VEC[name], rows["input"], columns, device="cpu")
     compute.load_state(rows)
     return compute
 
@@ -58,7 +58,7 @@ def rows():
 
 
 @pytest.mark.parametrize("rate", [0.05, 1.0])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", WORD2VEC)
 def test_a_span_does_what_the_twin_does(name, rate, rows):
     cbow = name != "sgns"
     groups, compute = batches(cbow=cbow), filled(name, rows)
@@ -73,7 +73,7 @@ def test_a_span_does_what_the_twin_does(name, rate, rows):
     np.testing.assert_allclose(compute.state()["output"], slow_out, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", WORD2VEC)
 def test_without_a_learning_rate_nothing_moves_and_the_loss_is_the_same(name, rows):
     groups = batches(cbow=name != "sgns")[-1:]
     products = laid_out(groups, cbow=name != "sgns")

@@ -36,40 +36,47 @@ def toy(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("model", ["sgns", "cbow", "fasttext", "glove"])
-def test_training_takes_what_was_planned_within_15_percent(model, text, toy, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "parallel"),
+    [("sgns", "data"), ("cbow", "data"), ("fasttext", "data"), ("glove", "data"), ("glove", "columns")],
+)
+def test_training_takes_what_was_planned_within_15_percent(model, parallel, text, toy, tmp_path):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        taken = pool.submit(memory_of_training, model, str(text), str(toy), str(tmp_path)).result()
-    run = settings(model, text, tmp_path)
+        taken = pool.submit(memory_of_training, model, parallel, str(text), str(toy), str(tmp_path)).result()
+    run = settings(model, parallel, text, tmp_path)
     planned = estimate_memory(run, sizes_of(Snapshot.open(run.snapshot_location), run))
     assert planned.before_registering - LIBRARIES == pytest.approx(taken, rel=0.15)
 
 
-def settings(model, snapshot, folder):
-    train = {"epochs": 1, "threads": 2, "device": "cpu", "checkpoint": str(folder / "checkpoint")}
+def settings(model, parallel, snapshot, folder):
+    checkpoint = str(folder / "checkpoint")
+    train = {"epochs": 1, "threads": 2, "device": "cpu", "parallel": parallel, "checkpoint": checkpoint}
     return Settings(name="test", snapshot=str(snapshot), model={"type": model}, train=train)
 
 
-def memory_of_training(model, text, toy, folder):
+def memory_of_training(model, parallel, text, toy, folder):
     """Return the bytes that a training takes at most, files that are mapped left out; once libraries are loaded."""
-    train(settings(model, toy, Path(folder)))
+    train(settings(model, parallel, toy, Path(folder)))
     with private_growth() as most:
-        train(settings(model, text, Path(folder)))
+        train(settings(model, parallel, text, Path(folder)))
         return most()
 
 
 def train(run):
     from embtrain.checkpoint import Checkpoint, Position
+    from embtrain.column_checkpoint import ColumnCheckpoint
     from embtrain.data.corpus import Corpus
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.distributed import Group
-    from embtrain.models.build import build_model
+    from embtrain.models.build import build_model, columns_for
     from embtrain.train import Training
 
     snapshot, group = Snapshot.open(run.snapshot_location), Group()
     vocabulary = Vocabulary.read(snapshot)
     corpus = Corpus.open(run, snapshot, len(vocabulary), group)
-    model = build_model(run.model, vocabulary, threads=2, seed=1, device="cpu", subwords=corpus.subwords)
+    columns = columns_for(run.model, group) if run.train.parallel == "columns" else None
+    model = build_model(run.model, vocabulary, threads=2, seed=1, subwords=corpus.subwords, columns=columns)
+    folder = Path(run.checkpoint_location)
     Training(
         model=model,
         source=corpus.source,
@@ -78,7 +85,7 @@ def train(run):
         learning_rate=run.model.learning_rate,
         group=group,
         merge=model.merger(group, 1),
-        checkpoint=Checkpoint(Path(run.checkpoint_location), {}),
+        checkpoint=ColumnCheckpoint(folder, {}, columns) if columns else Checkpoint(folder, {}),
         observe=lambda _: None,
         advance=lambda _: None,
     ).run(Position())

@@ -174,6 +174,17 @@ def test_columns_on_a_gpu_are_in_its_memory_with_how_often_rows_are_in_a_batch()
     assert "what words are drawn by" not in memory.device
 
 
+def test_processes_that_hold_columns_of_glove_hold_their_part_of_rows_and_sums_and_all_cells():
+    sizes = replace(MILLION, cells=10**9)
+    run = settings(model={"type": "glove", "dim": 318}, train={"parallel": "columns"})
+    one, four = (estimate_memory(run, sizes, processes=processes) for processes in (1, 4))
+    rows = "words rows, AdaGrad's sums with them"
+    assert four.training[rows] == one.training[rows] / 4 == 4 * 2 * 80 * 10**6
+    assert four.reading["a band of cells, sorted"] == one.reading["a band of cells, sorted"]
+    alone, together = (estimate_disk(run, sizes, processes=processes)[1].bytes for processes in (1, 4))
+    assert together == 4 * alone == 4 * 8 * 10**9
+
+
 def test_of_columns_no_time_was_measured():
     run = settings(train={"parallel": "columns"})
     assert estimate_duration(run, MILLION, kept_share=0.5, processes=2, threads=1) is None

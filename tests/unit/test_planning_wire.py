@@ -94,6 +94,21 @@ def test_columns_send_about_as_many_scores_as_are_planned(model):
     assert CountingGroup.sent / 4 / ids.size == pytest.approx(scores_per_window(settings.model), rel=0.05)
 
 
+def test_columns_of_glove_send_a_score_for_each_cell(tmp_path):
+    settings = run(model={"type": "glove", "dim": 14}, train={"parallel": "columns"})
+    vocabulary = Vocabulary([""] * 24, np.ones(24, np.int64), np.ones(24), np.full(24, 1 / 24))
+    columns = Columns.of(16, CountingGroup(0, 2))
+    trained = build_model(settings.model, vocabulary, threads=1, seed=1, device="cpu", columns=columns)
+    source = tiles.TiledCells(counted_topics(tmp_path), 24, tmp_path, seed=1, group=Group())
+    CountingGroup.sent = 0
+    for block in source.blocks(source.order(epoch=0, seed=1)):
+        trained.loss(block, 1)
+    sizes = Sizes(24, 1000, 100, 1, 1000, cells=source.size)
+    (scores,) = estimate_traffic(settings, sizes, zipf_occurrence(24), processes=2, threads=1)
+    assert scores.bytes_per_epoch == CountingGroup.sent
+    assert scores.message == 4 * 24, "as many cells as words"
+
+
 def test_one_process_sends_nothing():
     assert estimate_traffic(run(), SIZES, zipf_occurrence(200), processes=1, threads=2) == []
 
