@@ -233,7 +233,8 @@ def _dealt_out(model: TrainedModel, sizes: Sizes) -> Items:
     """Return what who holds columns of GloVe's rows has besides."""
     if not isinstance(model, GloveSettings):
         return {}
-    return {"cells in batches, one span ahead": 2 * CELL_DEALT_OUT * min(sizes.cells, SPAN_CELLS)}
+    dealt_out = 2 * CELL_DEALT_OUT * min(sizes.cells, SPAN_CELLS)
+    return {"cells in batches, one span ahead": dealt_out, "how many cells each row has": 2 * 4 * sizes.vocabulary}
 
 
 def _laid_out(model: TrainedModel, sizes: Sizes, sharing: int) -> Items:

@@ -16,7 +16,8 @@ from embtrain.planning.shapes import FLOAT_BYTES, HALF_BYTES, bytes_of, state_sh
 from embtrain.planning.sizes import Occurrence, Sizes
 
 UNEVEN = 2
-"""By how much more than its share of all cells a frequent row has of those that are dealt out together."""
+"""By how much more than its share of all cells a frequent row has of those that are dealt out to batches together: of a
+few hundred tiles."""
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,14 @@ def test_when_a_process_dies_the_others_say_so_and_end(died, name):
     assert seconds < 60
 
 
-@pytest.mark.parametrize(("name", "processes"), [("sgns", 3), ("glove", 1), ("elmo", 1)])
-def test_the_run_goes_on_with_another_number_of_processes(died, tmp_path, name, processes):
+@pytest.mark.parametrize(
+    ("name", "processes", "parallel"),
+    [("sgns", 3, "data"), ("glove", 1, "data"), ("glove", 3, "columns"), ("elmo", 1, "data")],
+)
+def test_the_run_goes_on_with_another_number_of_processes(died, tmp_path, name, processes, parallel):
     folder, epochs, _ = died(name)
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    command = torchrun(processes, "train.checkpoint_seconds=300")
+    command = torchrun(processes, "train.checkpoint_seconds=300", f"train.parallel={parallel}")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on from checkpoints/toy" in done.stderr
