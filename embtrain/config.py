@@ -22,6 +22,7 @@ from embtrain.model_settings import (
     LsaSettings,
     ModelSettings,
     PpmiSvdSettings,
+    SampledModel,
     SgnsSettings,
     TrainedModel,
     WindowedModel,
@@ -53,6 +54,7 @@ __all__ = [
     "ModelSettings",
     "PhrasesSettings",
     "PpmiSvdSettings",
+    "SampledModel",
     "Section",
     "Settings",
     "SgnsSettings",
@@ -163,8 +165,8 @@ class TrainSettings(Section):
     The log says which."""
     parallel: Literal["data", "columns"] = "data"
     """What several processes share out. `data`: the text; each holds all vectors, or, for ELMo, all weights. `columns`:
-    the numbers of every vector, for vectors that do not fit one machine or one GPU; for `glove`, and for `sgns` and
-    `cbow` with negative sampling. Then no number of processes or threads changes the result."""
+    the numbers of every vector, for vectors that do not fit one machine or one GPU; for `fasttext`, `glove`,
+    and for `sgns` and `cbow` with negative sampling. Then no number of processes or threads changes the result."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
@@ -267,11 +269,11 @@ class Settings(Section):
     def _columns_can_be_split(self) -> Settings:
         if self.train.parallel == "data":
             return self
-        if isinstance(self.model, GloveSettings):
-            return self
-        if not isinstance(self.model, SgnsSettings | CbowSettings):
-            raise ValueError(f"train.parallel: columns is for model.type sgns, cbow and glove, found {self.model.type}")
-        if self.model.objective != "negative_sampling":
+        if isinstance(self.model, ElmoSettings | FactorisedModel):
+            raise ValueError(
+                f"train.parallel: columns is for model.type sgns, cbow, fasttext and glove, found {self.model.type}"
+            )
+        if isinstance(self.model, SgnsSettings | CbowSettings) and self.model.objective != "negative_sampling":
             raise ValueError(
                 "train.parallel: columns is for model.objective negative_sampling, whose scores are few enough to add "
                 f"up over processes, found {self.model.objective}"

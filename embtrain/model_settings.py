@@ -140,5 +140,8 @@ class LsaSettings(FactorisedModel):
     """Power of the singular values that the words' vectors are multiplied by. Documents have them whole."""
 
 
+SampledModel = SgnsSettings | CbowSettings | FastTextSettings
+"""Models that predict words in windows, against sampled ones."""
+
 TrainedModel = SgnsSettings | CbowSettings | ElmoSettings | FastTextSettings | GloveSettings
 ModelSettings = Annotated[TrainedModel | PpmiSvdSettings | LsaSettings, Field(discriminator="type")]

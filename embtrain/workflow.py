@@ -285,7 +285,7 @@ def _train(
     return log.losses
 
 
-def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors | ContextualVectors:
+def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors | ContextualVectors | None:
     """Return what is registered: FastText makes vectors of words never seen, too, ELMo of words in sentences."""
     if isinstance(settings.model, ElmoSettings):
         from embtrain.contextual_vectors import ContextualVectors  # noqa: PLC0415 - loads torch

@@ -8,7 +8,7 @@ import numpy as np
 
 from embtrain.checkpoint import Position
 from embtrain.column_checkpoint import ColumnCheckpoint
-from embtrain.config import CbowSettings, GloveSettings, Settings, SgnsSettings
+from embtrain.config import CbowSettings, FastTextSettings, GloveSettings, Settings, SgnsSettings
 from embtrain.data.corpus import Corpus
 from embtrain.data.strata import Strata, num_strata
 from embtrain.data.vocabulary import Vocabulary
@@ -16,11 +16,14 @@ from embtrain.distributed import Group, process_group
 from embtrain.manifest import Snapshot
 from embtrain.models import glove_rows
 from embtrain.models.build import build_model, columns_for
+from embtrain.models.column_fasttext import ColumnFastText
 from embtrain.models.column_glove import ColumnGlove
 from embtrain.models.columns import ColumnWord2Vec
 from embtrain.models.gpu.column_glove import DeviceGloveColumns
+from embtrain.models.gpu.column_subwords import DeviceSubwords
 from embtrain.models.gpu.columns import DeviceColumns
 from embtrain.models.hogwild import starting_rows
+from embtrain.models.subword_rows import SubwordRows
 from embtrain.train import Training
 
 DIM = 40
@@ -32,15 +35,21 @@ WORD2VEC = {
     "cbow as word2vec": CbowSettings(dim=DIM, window=3, gradient="word2vec"),
 }
 
-MODELS = WORD2VEC | {"glove": GloveSettings(dim=DIM)}
+MODELS = WORD2VEC | {
+    "fasttext": FastTextSettings(dim=DIM, window=3),
+    "fasttext cbow": FastTextSettings(dim=DIM, window=3, architecture="cbow"),
+    "glove": GloveSettings(dim=DIM),
+}
 
 COMPUTES = ("threads", "device")
 
 
-def built(model, vocabulary, columns, *, compute, threads, seed):
+def built(model, vocabulary, subwords, columns, *, compute, threads, seed):
     """Return a model by columns; those of a device are computed as on a GPU, but on the CPU."""
     if compute == "threads":
-        return build_model(model, vocabulary, threads=threads, seed=seed, columns=columns, device="cpu")
+        return build_model(
+            model, vocabulary, threads=threads, seed=seed, subwords=subwords, columns=columns, device="cpu"
+        )
     own = slice(columns.first, columns.last)
     if isinstance(model, GloveSettings):
         both = glove_rows.starting_rows(len(vocabulary), DIM, seed, own)
@@ -48,8 +57,13 @@ def built(model, vocabulary, columns, *, compute, threads, seed):
         return ColumnGlove(
             model, vocabulary, Strata(len(vocabulary), num_strata(1)), columns, of_cells, lays_out_ahead=True
         )
+    if isinstance(model, FastTextSettings):
+        parts_of_words = SubwordRows.of(subwords)
+        rows = starting_rows(parts_of_words.num_rows, DIM, seed, own)
+        of_words = DeviceSubwords(model, rows, columns, parts=parts_of_words.parts, device="cpu")
+        return ColumnFastText(model, vocabulary, parts_of_words, columns, of_words, lays_out_ahead=True)
     rows = starting_rows(len(vocabulary), DIM, seed, own)
-    compute = DeviceColumns(model, rows, columns, device="cpu")
+    compute = DeviceColumns(model, rows, columns, vocab_size=len(vocabulary), device="cpu")
     return ColumnWord2Vec(model, vocabulary, columns, compute, lays_out_ahead=True)
 
 
@@ -66,7 +80,7 @@ def prepared(snapshot, checkpoint, *, name="sgns", compute="threads", group=None
         columns_for(settings.model, group or Group()),
     )
     return Training(
-        model=built(settings.model, vocabulary, columns, compute=compute, threads=threads, seed=1),
+        model=built(settings.model, vocabulary, corpus.subwords, columns, compute=compute, threads=threads, seed=1),
         source=corpus.source,
         held_out=corpus.held_out,
         settings=settings.train,

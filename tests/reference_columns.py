@@ -34,13 +34,12 @@ def skipgram_groups(sequences, num_negatives, tile):
             touched = sorted({i for p in positions for i in [p, *near[p]]})
             for negative in drawn[first // tile * num_negatives :][:num_negatives]:
                 serves = Counter(i for p in positions if kept[p] != negative for i in near[p])
-                groups.append((negative, [(kept[i], -serves[i]) for i in touched]))
+                groups.append((negative, [(kept[i], -serves[i]) for i in touched if serves[i]]))
             yield len(positions), groups
 
 
-def cbow_groups(sequences, num_negatives):
-    """Yield windows: ([context id, …], [(target id, label), …]), half of the negatives being those before."""
-    fresh = (num_negatives + 1) // 2
+def cbow_groups(sequences, num_negatives, fresh):
+    """Yield windows: ([context id, …], [(target id, label), …]); ``fresh`` negatives do not serve the one before."""
     for kept, near, drawn in sequences:
         for position, center in enumerate(kept):
             negatives = drawn[position * fresh :][:num_negatives]
@@ -92,23 +91,39 @@ def pull(common, step, own_share, rows, shares, products):
             rows[i] = old + shares[i] * gradient * row
 
 
+def shares_of(weights, rate, most_rate):
+    """Return the shares of rows, by their ids."""
+    return {i: share(weight, rate, most_rate) for i, weight in weights.items()}
+
+
 def train_skipgram(input_rows, output_rows, batches, rate, most_rate):
     """Return the loss: all scores of a batch, then its steps one after the other."""
-    loss = 0.0
-    for batch in batches:
-        scored, of_input, of_output = [], Counter(), Counter()
-        for common, partners in batch:
-            scores = [float(output_rows[common] @ input_rows[i]) for i, _ in partners]
-            errors = [error_of(score, label, rate) for score, (_, label) in zip(scores, partners, strict=True)]
-            scored.append([(i, gradient) for (i, _), (gradient, _) in zip(partners, errors, strict=True)])
-            loss += sum(cost for _, cost in errors)
-            for i, label in partners:
-                of_input[i] += abs(label)
-                of_output[common] += abs(label)
-        shares = {i: share(weight, rate, most_rate) for i, weight in of_input.items()}
-        for (common, _), products in zip(batch, scored, strict=True):
-            row = output_rows[common]
-            pull(row, row, share(of_output[common], rate, most_rate), input_rows, shares, products)
+    return sum(
+        skipgram_batch(input_rows, output_rows, batch, rate, most_rate, shares_of(weigh_inputs(batch), rate, most_rate))
+        for batch in batches
+    )
+
+
+def weigh_inputs(batch):
+    """Count the products of each input of skip-gram."""
+    weights = Counter()
+    for i, label in itertools.chain.from_iterable(partners for _, partners in batch):
+        weights[i] += abs(label)
+    return weights
+
+
+def skipgram_batch(input_rows, output_rows, batch, rate, most_rate, shares):
+    """Return the loss of a batch, of whose steps inputs take their shares."""
+    loss, scored, of_output = 0.0, [], Counter()
+    for common, partners in batch:
+        scores = [float(output_rows[common] @ input_rows[i]) for i, _ in partners]
+        errors = [error_of(score, label, rate) for score, (_, label) in zip(scores, partners, strict=True)]
+        scored.append([(i, gradient) for (i, _), (gradient, _) in zip(partners, errors, strict=True)])
+        loss += sum(cost for _, cost in errors)
+        of_output[common] += sum(abs(label) for _, label in partners)
+    for (common, _), products in zip(batch, scored, strict=True):
+        row = output_rows[common]
+        pull(row, row, share(of_output[common], rate, most_rate), input_rows, shares, products)
     return loss
 
 
@@ -116,23 +131,72 @@ def train_cbow(input_rows, output_rows, batches, rate, most_rate, *, divide_grad
     """Return the loss; a window's mean is of the rows as they are when its turn comes."""
     loss = 0.0
     for batch in batches:
-        scored, of_input, of_output = [], Counter(), Counter()
-        for contexts, targets in batch:
-            mean = np.mean([input_rows[i] for i in contexts], axis=0)
-            errors = [error_of(float(mean @ output_rows[i]), label, rate) for i, label in targets]
-            scored.append([(i, gradient) for (i, _), (gradient, _) in zip(targets, errors, strict=True)])
-            loss += sum(cost for _, cost in errors)
-            of_output.update(i for i, _ in targets)
-            for i in contexts:
-                of_input[i] += len(targets)
-        shares = {i: share(weight, rate, most_rate) for i, weight in of_output.items()}
-        for (contexts, _), products in zip(batch, scored, strict=True):
-            mean = np.mean([input_rows[i] for i in contexts], axis=0)
-            step = np.zeros_like(mean)
-            pull(mean, step, 1.0, output_rows, shares, products)
-            part = 1 / len(contexts) if divide_gradient else 1.0
-            for i in contexts:
-                input_rows[i] += part * share(of_input[i], rate * part, most_rate) * step
+        weights = weigh_contexts(batch)
+
+        def part(i, contexts, weights=weights):
+            own = 1 / len(contexts) if divide_gradient else 1.0
+            return own * share(weights[i], rate * own, most_rate)
+
+        loss += cbow_batch(input_rows, output_rows, batch, rate, most_rate, part)
+    return loss
+
+
+def weigh_contexts(batch):
+    """Count the products of each input of CBOW."""
+    weights = Counter()
+    for contexts, targets in batch:
+        for i in contexts:
+            weights[i] += len(targets)
+    return weights
+
+
+def cbow_batch(input_rows, output_rows, batch, rate, most_rate, part, num_rows=lambda _: 1):
+    """Return the loss of a batch.
+
+    ``part`` says which part of a window's step an input takes, ``num_rows`` of how many rows it is the sum.
+    """
+    loss, scored, of_output = 0.0, [], Counter()
+
+    def mean_of(contexts):
+        return np.sum([input_rows[i] for i in contexts], axis=0) / sum(map(num_rows, contexts))
+
+    for contexts, targets in batch:
+        mean = mean_of(contexts)
+        errors = [error_of(float(mean @ output_rows[i]), label, rate) for i, label in targets]
+        scored.append([(i, gradient) for (i, _), (gradient, _) in zip(targets, errors, strict=True)])
+        loss += sum(cost for _, cost in errors)
+        of_output.update(i for i, _ in targets)
+    shares = shares_of(of_output, rate, most_rate)
+    for (contexts, _), products in zip(batch, scored, strict=True):
+        mean = mean_of(contexts)
+        step = np.zeros_like(mean)
+        pull(mean, step, 1.0, output_rows, shares, products)
+        for i in contexts:
+            input_rows[i] = input_rows[i] + part(i, contexts) * step
+    return loss
+
+
+def train_fasttext(rows, output_rows, batches, parts, rate, most_rate, *, cbow):
+    """Return the loss: a batch moves the sums or means of its words' rows, and these then each of their rows."""
+    loss = 0.0
+    for batch in batches:
+        of_words, of_rows = (weigh_contexts if cbow else weigh_inputs)(batch), Counter()
+        for word, weight in of_words.items():
+            for row in parts[word]:
+                of_rows[row] += weight
+        own = shares_of(of_rows, rate, most_rate)
+        shares = {word: np.mean([own[row] for row in parts[word]]) for word in of_words}
+        words = {word: (np.sum if cbow else np.mean)(rows[parts[word]], axis=0) for word in of_words}
+        before = {word: row.copy() for word, row in words.items()}
+        if cbow:
+            part, num_rows = (lambda i, _, shares=shares: shares[i]), (lambda i: len(parts[i]))
+            loss += cbow_batch(words, output_rows, batch, rate, most_rate, part, num_rows)
+        else:
+            loss += skipgram_batch(words, output_rows, batch, rate, most_rate, shares)
+        for word, row in words.items():
+            learnt = (row - before[word]) / shares[word]
+            for member in parts[word]:
+                rows[member] += own[member] * learnt
     return loss
 
 

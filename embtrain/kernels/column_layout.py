@@ -22,7 +22,7 @@ TILE = 4
 
 A word near several of their centers then takes part in one product with each negative, which counts as often as
 that: 20 products a window rather than 36, with window 5 and 5 negatives, at no cost in quality
-(docs/decisions/0013).
+(docs/decisions/0013). FastText's have their own: it does not bear steps that old.
 """
 
 
@@ -43,16 +43,17 @@ class Products(NamedTuple):
     partners: npt.NDArray[np.int32]
     """Of each product: the id of its other row, an input row for skip-gram and an output row for CBOW."""
     labels: npt.NDArray[np.float32]
-    """Of each product: 1 for the true target; -m for noise that serves m windows, 0 too."""
+    """Of each product: 1 for the true target; -m for noise that serves m windows."""
     batches: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float32]
+    """For CBOW: 1 / the number of rows that a group's mean is of."""
 
     @classmethod
     def for_skipgram(cls, lengths: npt.NDArray[np.int64], *, window: int, num_negatives: int) -> Products:
-        """Make room for sequences of so many tokens each."""
+        """Make room for sequences of so many tokens each, whose windows may have negatives of their own."""
         true = int((lengths * np.minimum(2 * window, lengths)).sum())
-        tiles = -(-lengths // TILE)
-        noise = int((tiles * np.minimum(2 * window + TILE, lengths)).sum()) * num_negatives
-        groups = int(lengths.sum() + tiles.sum() * num_negatives)
+        noise = int((lengths * np.minimum(2 * window + 1, lengths)).sum()) * num_negatives
+        groups = int(lengths.sum()) * (1 + num_negatives)
         return cls._allocate(groups, true + noise, contexts=0)
 
     @classmethod
@@ -73,6 +74,7 @@ class Products(NamedTuple):
             partners=np.empty(products, np.int32),
             labels=np.empty(products + LANES, np.float32),
             batches=np.zeros(groups + 2, np.int64),
+            shares=np.empty(groups, np.float32),
         )
 
 
@@ -112,7 +114,7 @@ def reach(widths, position, count):
 @inlined
 def lay_true(kept, count, first, last, widths, group, end, products):
     """Lay out the contexts of some windows with their centers; return the next group and product."""
-    common, _, _, ends, partners, labels, _ = products
+    common, _, _, ends, partners, labels, _, _ = products
     for position in range(first, last):
         common[group] = kept[position]
         low, high = reach(widths, position, count)
@@ -128,27 +130,33 @@ def lay_true(kept, count, first, last, widths, group, end, products):
 
 @inlined
 def lay_noise(kept, count, first, last, widths, negatives, serves, group, end, products):
-    """Lay out what the windows of a tile reach with each of its negatives; return the next group and product."""
-    common, _, _, ends, partners, labels, _ = products
+    """Lay out what the windows of a tile reach with each of its negatives; return the next group and product.
+
+    ``serves``: scratch of two rows for as many numbers as a tile reaches.
+    """
+    common, _, _, ends, partners, labels, _, _ = products
     low, high = first, last
     for position in range(first, last):
         begin, stop = reach(widths, position, count)
         low, high = min(low, begin), max(high, stop)
-    serves[: high - low] = 0
+    by_all, by_some = serves
+    by_all[: high - low] = 0
     for position in range(first, last):
         begin, stop = reach(widths, position, count)
         for other in range(begin, stop):
-            serves[other - low] += np.float32(other != position)
+            by_all[other - low] += np.float32(other != position)
     for negative in negatives:
         common[group] = negative
-        for i in range(high - low):
-            partners[end + i], labels[end + i] = kept[low + i], -serves[i]
+        by_some[: high - low] = by_all[: high - low]
         for position in range(first, last):
             if kept[position] == negative:
                 begin, stop = reach(widths, position, count)
                 for other in range(begin, stop):
-                    labels[end + other - low] += np.float32(other != position)
-        end += high - low
+                    by_some[other - low] -= np.float32(other != position)
+        for i in range(high - low):
+            if by_some[i] > 0:
+                partners[end], labels[end] = kept[low + i], -by_some[i]
+                end += 1
         group += 1
         ends[group] = end
     return group, end
@@ -165,7 +173,18 @@ def close_batch(batches, batch, group, in_batch, batch_windows):
 
 @kernel
 def lay_skipgram(
-    ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed, batch_windows, drawn, products
+    ids,
+    offsets,
+    keep_threshold,
+    alias,
+    window,
+    dynamic_window,
+    num_negatives,
+    shared_negatives,
+    seed,
+    batch_windows,
+    drawn,
+    products,
 ):
     """Lay out skip-gram's products; return the numbers of batches and of (center, context) pairs.
 
@@ -176,26 +195,28 @@ def lay_skipgram(
     Args:
         ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed: as for
             :func:`embtrain.kernels.skipgram.train_skipgram`.
+        shared_negatives: whether the windows of a tile have the same ones; or each its own.
         batch_windows: with so many windows or more, a tile is the last of its batch.
         drawn: scratch for the longest sequence, from :meth:`Drawn.allocate`.
         products: written.
     """
     kept, negatives, widths = drawn
-    serves = np.empty(2 * window + TILE, np.float32)
+    tile = TILE if shared_negatives else 1
+    serves = np.empty((2, 2 * window + tile), np.float32)
     group, end, batch, in_batch, pairs = 0, 0, 0, 0, 0
     state = start_random(seed)
     for sequence in range(offsets.size - 1):
         count, state = subsample(ids, offsets[sequence], offsets[sequence + 1], keep_threshold, state, kept)
         if count < 2:  # noqa: PLR2004 - no context
             continue
-        state = draw_negatives(negatives, -(-count // TILE) * num_negatives, alias, state)
+        state = draw_negatives(negatives, -(-count // tile) * num_negatives, alias, state)
         state = draw_widths(widths, count, window, dynamic_window, state)
-        for first in range(0, count, TILE):
-            last = min(count, first + TILE)
+        for first in range(0, count, tile):
+            last = min(count, first + tile)
             before = end
             group, end = lay_true(kept, count, first, last, widths, group, end, products)
             pairs += end - before
-            of_tile = negatives[first // TILE * num_negatives : (first // TILE + 1) * num_negatives]
+            of_tile = negatives[first // tile * num_negatives : (first // tile + 1) * num_negatives]
             group, end = lay_noise(kept, count, first, last, widths, of_tile, serves, group, end, products)
             in_batch += last - first
             batch, in_batch = close_batch(products.batches, batch, group, in_batch, batch_windows)
@@ -205,20 +226,31 @@ def lay_skipgram(
 
 @kernel
 def lay_cbow(
-    ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed, batch_windows, drawn, products
+    ids,
+    offsets,
+    keep_threshold,
+    alias,
+    window,
+    dynamic_window,
+    num_negatives,
+    shared_negatives,
+    seed,
+    batch_windows,
+    drawn,
+    products,
 ):
     """Lay out CBOW's products; return the numbers of batches and of centers with a context.
 
     The mean of a window's context rows is multiplied with the output rows of the center and of its negatives, half
-    of which serve the window before as well. A negative that is the center is left out.
+    of which, with ``shared_negatives``, serve the window before as well. A negative that is the center is left out.
 
     Args:
-        ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, seed, batch_windows, drawn,
-            products: as for :func:`lay_skipgram`.
+        ids, offsets, keep_threshold, alias, window, dynamic_window, num_negatives, shared_negatives, seed,
+            batch_windows, drawn, products: as for :func:`lay_skipgram`.
     """
     kept, negatives, widths = drawn
-    _, contexts, context_ends, ends, partners, labels, batches = products
-    fresh = fresh_negatives(num_negatives)
+    _, contexts, context_ends, ends, partners, labels, batches, shares = products
+    fresh = fresh_negatives(num_negatives) if shared_negatives else num_negatives
     group, end, context_end, batch, in_batch = 0, 0, 0, 0, 0
     state = start_random(seed)
     for sequence in range(offsets.size - 1):
@@ -233,6 +265,7 @@ def lay_cbow(
                 if other != position:
                     contexts[context_end] = kept[other]
                     context_end += 1
+            shares[group] = np.float32(1) / np.float32(context_end - context_ends[group])
             partners[end], labels[end] = kept[position], 1
             end += 1
             for k in range(position * fresh, position * fresh + num_negatives):

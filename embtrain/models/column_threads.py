@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embtrain.columns import Columns
-from embtrain.config import CbowSettings, SgnsSettings
+from embtrain.config import CbowSettings, SampledModel
 from embtrain.kernels.column_layout import Products
 from embtrain.kernels.column_products import (
     Weights,
@@ -27,9 +27,7 @@ from embtrain.kernels.column_products import (
 from embtrain.kernels.column_rows import take_gradients
 from embtrain.kernels.lanes import LANES
 from embtrain.kernels.scratch import aligned_rows
-
-Batch = tuple[int, int]
-"""The first of its groups of products, and the one after the last."""
+from embtrain.models.columns import Batch, LaidOut, has_means, most_rate
 
 
 class ThreadedColumns:
@@ -39,21 +37,23 @@ class ThreadedColumns:
         settings: skip-gram or CBOW.
         input_rows: at the start. Shape ``(V, S)``, S the number of columns rounded up to 16.
         columns: those of this process.
+        vocab_size: V.
         threads: that compute at the same time, at most one for each 16 columns.
     """
 
     def __init__(
         self,
-        settings: SgnsSettings | CbowSettings,
+        settings: SampledModel,
         input_rows: npt.NDArray[np.float32],
         columns: Columns,
         *,
+        vocab_size: int,
         threads: int,
     ) -> None:
-        self._group = columns.group
-        output_rows = aligned_rows(len(input_rows), len(columns))
+        self._group, self._most_rate = columns.group, most_rate(settings)
+        output_rows = aligned_rows(vocab_size, len(columns))
         self._state = {"input": input_rows[:, : len(columns)], "output": output_rows[:, : len(columns)]}
-        self._weigh = weigh_cbow if isinstance(settings, CbowSettings) else weigh_skipgram
+        self._weigh = weigh_cbow if has_means(settings) else weigh_skipgram
         chunks = input_rows.shape[1] // LANES
         threads = min(threads, chunks)
         edges = [chunks * thread // threads for thread in range(threads + 1)]
@@ -61,23 +61,23 @@ class ThreadedColumns:
             ColumnSlice(settings, input_rows, output_rows, (first, last - first), number)
             for number, (first, last) in enumerate(pairwise(edges))
         ]
-        self._weights = Weights.allocate(len(input_rows))
+        self._weights = Weights.allocate(len(input_rows), vocab_size)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train")
         self._loss = aligned_rows(1, 4 * LANES)[0].view(np.float64)
 
-    def run(self, products: Products, num_batches: int, rate: float) -> float:
+    def run(self, span: LaidOut, rate: float) -> float:
         """Go through a span batch by batch; see :class:`embtrain.models.columns.Compute`."""
-        loss = 0.0
-        for batch in pairwise(products.batches[: num_batches + 1].tolist()):
-            begin, end = (int(products.offsets[group]) for group in batch)
+        loss, products = 0.0, span.products
+        for batch in span.batches():
+            begin, end = (int(products.offsets[group]) for group in batch.groups)
             scores = self._scores(products, batch, end - begin)
             loss += take_gradients(scores, products.labels[begin:end], np.float32(rate), self._loss)
             if rate:
-                self._move(products, batch, scores, np.float32(rate))
+                self._move(products, batch, scores, np.float32(rate / self._most_rate))
         return loss
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the columns of both matrices. Shape ``(V, C)``."""
+        """Return the columns of both matrices."""
         return dict(self._state)
 
     def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
@@ -88,17 +88,17 @@ class ThreadedColumns:
     def _scores(self, products: Products, batch: Batch, size: int) -> npt.NDArray[np.float32]:
         """Return a batch's scalar products over the columns of all threads and processes."""
         parts = np.empty((len(self._slices), size + LANES), np.float32)
-        self._on_each(lambda own: own.score(products, batch, parts[own.number]))
+        self._on_each(lambda own: own.score(products, batch.groups, parts[own.number]))
         total = parts[0, :size]
         for part in parts[1:, :size]:
             total += part
         return self._group.sum(total)
 
-    def _move(self, products: Products, batch: Batch, gradients: npt.NDArray[np.float32], rate: np.float32) -> None:
+    def _move(self, products: Products, batch: Batch, gradients: npt.NDArray[np.float32], pace: np.float32) -> None:
         """Move the columns of all threads; no row by more than it bears."""
-        self._weigh(products, batch, self._weights, np.float32(1))
-        self._on_each(lambda own: own.update(products, batch, gradients, self._weights, rate))
-        self._weigh(products, batch, self._weights, np.float32(-1))
+        self._weigh(products, batch.groups, self._weights, np.float32(1))
+        self._on_each(lambda own: own.update(products, batch.groups, gradients, self._weights, pace))
+        self._weigh(products, batch.groups, self._weights, np.float32(-1))
 
     def _on_each(self, work: Callable[[ColumnSlice], None]) -> None:
         if len(self._slices) == 1:
@@ -112,43 +112,44 @@ class ColumnSlice:
 
     Args:
         settings: of the model.
-        input_rows, output_rows: this process's columns. Shape ``(V, S)``, S a multiple of 16.
+        input_rows, output_rows: this process's columns. S of them, a multiple of 16.
         chunks: the first chunk of 16 columns of this thread, and how many it has.
         number: of the thread.
     """
 
     def __init__(
         self,
-        settings: SgnsSettings | CbowSettings,
+        settings: SampledModel,
         input_rows: npt.NDArray[np.float32],
         output_rows: npt.NDArray[np.float32],
         chunks: tuple[int, int],
         number: int,
     ) -> None:
-        self._gradient = settings.gradient if isinstance(settings, CbowSettings) else None
+        self._has_means = has_means(settings)
+        self._divides = isinstance(settings, CbowSettings) and settings.gradient == "corrected"
         self._rows = (input_rows, output_rows, chunks)
-        self.number = number
+        self.chunks, self.number = chunks, number
         self._addresses = np.zeros(2 * settings.window, np.int64)
         self._spare_rows = aligned_rows(2, input_rows.shape[1])
 
-    def score(self, products: Products, batch: Batch, scores: npt.NDArray[np.float32]) -> None:
+    def score(self, products: Products, groups: tuple[int, int], scores: npt.NDArray[np.float32]) -> None:
         """Write a batch's scalar products over these columns; ``scores`` has room for 16 more."""
-        if self._gradient:
-            score_cbow(*self._rows, products, batch, scores, self._addresses, self._spare_rows)
+        if self._has_means:
+            score_cbow(*self._rows, products, groups, scores, self._addresses, self._spare_rows)
         else:
-            score_skipgram(*self._rows, products, batch, scores)
+            score_skipgram(*self._rows, products, groups, scores)
 
     def update(
         self,
         products: Products,
-        batch: Batch,
+        groups: tuple[int, int],
         gradients: npt.NDArray[np.float32],
         weights: Weights,
-        rate: np.float32,
+        pace: np.float32,
     ) -> None:
         """Move these columns of a batch's rows."""
-        arguments = (*self._rows, products, batch, gradients, weights, rate)
-        if self._gradient:
-            update_cbow(*arguments, self._addresses, self._spare_rows, self._gradient == "corrected")
+        arguments = (*self._rows, products, groups, gradients, weights, pace)
+        if self._has_means:
+            update_cbow(*arguments, self._addresses, self._spare_rows, self._divides)
         else:
             update_skipgram(*arguments)

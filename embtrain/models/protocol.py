@@ -104,8 +104,8 @@ class Model(Protocol[BlockT_contra]):
 class SubwordModel(Protocol):
     """What a model has besides, if it makes words of their n-grams."""
 
-    def subword_vectors(self, vocabulary: Vocabulary) -> SubwordVectors:
-        """Return vectors of words, seen or not."""
+    def subword_vectors(self, vocabulary: Vocabulary) -> SubwordVectors | None:
+        """Return vectors of words, seen or not; None in a process that has only columns of them."""
 
 
 @runtime_checkable

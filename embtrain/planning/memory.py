@@ -11,15 +11,14 @@ import math
 from dataclasses import dataclass, field
 
 from embtrain.config import (
-    CbowSettings,
     ElmoSettings,
     FactorisedModel,
     FastTextSettings,
     GloveSettings,
     LsaSettings,
     PpmiSvdSettings,
+    SampledModel,
     Settings,
-    SgnsSettings,
     TrainedModel,
 )
 from embtrain.data.tiles import BAND_CELLS, MAX_TILES, PIECE_CELLS, SIDE_BITS
@@ -141,7 +140,7 @@ def estimate_memory(settings: Settings, sizes: Sizes, *, processes: int = 1, dev
     return Memory(
         reading=everywhere | _laid_out(model, sizes, 1 if by_columns else processes),
         training=on_host,
-        registering=on_host | _registered(model, sizes),
+        registering=on_host | _registered(model, sizes, gathered=by_columns),
         device={} if device == "cpu" else trained | merged | _on_device(settings, sizes, processes),
     )
 
@@ -154,7 +153,7 @@ def _as_held(settings: Settings, processes: int) -> TrainedModel:
         return model
     if isinstance(model, GloveSettings):  # of whose rows two columns and the padding are split, too
         return model.model_copy(update={"dim": -(-padded(model.dim + 2) // processes) - 2})
-    assert isinstance(model, SgnsSettings | CbowSettings)
+    assert isinstance(model, SampledModel)
     return model.model_copy(update={"dim": -(-model.dim // processes)})
 
 
@@ -182,8 +181,10 @@ def _on_device(settings: Settings, sizes: Sizes, processes: int) -> Items:
         if isinstance(model, GloveSettings):
             rows = CELL_COPIES * FLOAT_BYTES * (model.dim + 2) * min(sizes.cells, MOST_CELLS)
             return items | {"cells of a span": CELL_ON_DEVICE * SPAN_CELLS, "rows of a batch of cells": rows}
-        assert isinstance(model, SgnsSettings | CbowSettings)
-        items["how often rows are in a batch"] = 2 * FLOAT_BYTES * sizes.vocabulary
+        assert isinstance(model, SampledModel)
+        items["how often rows are in a batch"] = FLOAT_BYTES * sum(
+            rows for rows, _ in state_shapes(model, sizes).values()
+        )
         return items | {"products of a batch": PRODUCT_COPIES * FLOAT_BYTES * model.dim * BATCH_PRODUCTS}
     if isinstance(model, GloveSettings):
         return items | {"a piece of cells, while they are sorted": CELL_SORTED * min(sizes.cells, PIECE_CELLS)}
@@ -251,8 +252,14 @@ def _laid_out(model: TrainedModel, sizes: Sizes, sharing: int) -> Items:
             return {}
 
 
-def _registered(model: TrainedModel, sizes: Sizes) -> Items:
-    """Return the copies of the vectors while they are registered: what is written, and what is loaded back."""
+def _registered(model: TrainedModel, sizes: Sizes, *, gathered: bool) -> Items:
+    """Return the copies of the vectors while they are registered: what is written, and what is loaded back.
+
+    Args:
+        model: as it is registered.
+        sizes: of its corpus.
+        gathered: whether its rows are brought together from the columns of all processes.
+    """
     if isinstance(model, ElmoSettings):
         weights = FLOAT_BYTES * num_bilm_parameters(model)
         return {"the biLM, loaded back": 2 * weights, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
@@ -260,8 +267,10 @@ def _registered(model: TrainedModel, sizes: Sizes) -> Items:
     vectors = twice * FLOAT_BYTES * model.dim * sizes.vocabulary
     items = {"vectors": vectors, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
     if isinstance(model, FastTextSettings):
-        rows = 2 * sizes.vocabulary + sizes.buckets
-        return items | {"rows and vectors, loaded back": FLOAT_BYTES * model.dim * rows + vectors}
+        rows = FLOAT_BYTES * model.dim * (2 * sizes.vocabulary + sizes.buckets)
+        if gathered:
+            items["rows, gathered"] = rows
+        return items | {"rows and vectors, loaded back": rows + vectors}
     return items | {"vectors, loaded back": vectors}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embtrain.config import CbowSettings, ElmoSettings, FastTextSettings, GloveSettings, Settings, SgnsSettings
+from embtrain.config import ElmoSettings, FastTextSettings, GloveSettings, SampledModel, Settings
 from embtrain.data.strata import num_strata
 from embtrain.data.tiles import PIECE_CELLS
 from embtrain.kernels.column_layout import TILE
@@ -57,10 +57,9 @@ def estimate_traffic(
         return [Traffic("gradients", FLOAT_BYTES * num_gradients(model, sizes.vocabulary), steps)]
     if isinstance(model, GloveSettings):
         return [_of_glove(model, sizes, processes, by_columns=settings.train.parallel == "columns")]
-    if not isinstance(model, SgnsSettings | CbowSettings | FastTextSettings):
+    if not isinstance(model, SampledModel):
         return []
     if settings.train.parallel == "columns":
-        assert not isinstance(model, FastTextSettings)
         return [_scores(model, sizes, occurrence.total)]
     shapes = state_shapes(model, sizes)
     words = settings.train.words_between_merges(threads, device)
@@ -117,29 +116,33 @@ def rounds(cells: float, processes: int) -> int:
     return kinds * max(1, math.ceil(cells / kinds / (processes * PIECE_CELLS)))
 
 
-def _scores(model: SgnsSettings | CbowSettings, sizes: Sizes, kept_share: float) -> Traffic:
+def _scores(model: SampledModel, sizes: Sizes, kept_share: float) -> Traffic:
     """Return what processes send that hold columns: the scores of a batch of windows."""
     from embtrain.models.columns import batch_windows  # noqa: PLC0415 - loads numba
 
-    windows = batch_windows(sizes.vocabulary)
+    windows = batch_windows(model, sizes.vocabulary)
     message = FLOAT_BYTES * windows * scores_per_window(model)
     return Traffic("scores of a batch of windows", message, sizes.words * kept_share / windows)
 
 
-def scores_per_window(model: SgnsSettings | CbowSettings) -> float:
+def scores_per_window(model: SampledModel) -> float:
     """Return the scalar products of a window where vectors are split by column, in the mean, far from ends.
 
     For CBOW those of the targets. For skip-gram those of the contexts, and of the words near any of the neighbouring
-    windows that have their negatives in common.
+    windows that have their negatives in common: FastText's have them for themselves.
     """
-    if isinstance(model, CbowSettings):
+    from embtrain.models.columns import has_means  # noqa: PLC0415 - loads numba
+
+    if has_means(model):
         return 1 + model.num_negatives
+    tile = 1 if isinstance(model, FastTextSettings) else TILE
     widths = np.arange(1, model.window + 1) if model.dynamic_window else np.array([model.window])
     # How far such windows reach beyond the first of them, to either side: less than r, if all their widths allow it.
     reaches = range(model.window)
-    within = [np.prod([(widths <= reach + place).mean() for place in range(TILE)]) for reach in reaches]
-    near = TILE + 2 * sum(1 - share for share in within)
-    return float(2 * widths.mean() + near * model.num_negatives / TILE)
+    within = [np.prod([(widths <= reach + place).mean() for place in range(tile)]) for reach in reaches]
+    # Centers are near each other: but not to themselves.
+    near = (tile if tile > 1 else 0) + 2 * sum(1 - share for share in within)
+    return float(2 * widths.mean() + near * model.num_negatives / tile)
 
 
 def _of_inputs(occurrence: Occurrence, sizes: Sizes) -> Occurrence:

@@ -24,8 +24,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_two_processes_train_one_model_that_knows_words_never_seen(folder):
-    done = start(TWO_PROCESSES)
+@pytest.mark.parametrize("parallel", ["data", "columns"])
+def test_two_processes_train_one_model_that_knows_words_never_seen(folder, parallel):
+    done = start(TWO_PROCESSES, f"train.parallel={parallel}")
     assert done.returncode == 0, done.stderr
     vectors = embtrain.load("models:/toy@champion")
     assert_topics_are_apart(vectors)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from pydantic import ValidationError
 from safetensors.numpy import load_file
 
 from column_processes import COMPUTES, DIM, MODELS, prepared, train
-from corpora import counted_topics
+from corpora import counted_topics, with_subwords
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.columns import Columns
 from embtrain.config import Settings
 from embtrain.data import tiles
+from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.errors import CheckpointError, ConfigError, SetupError
@@ -32,7 +34,15 @@ class PowerCutError(Exception):
 
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory):
-    return counted_topics(tmp_path_factory.mktemp("corpus") / "snapshot", sentences=120, rows_per_group=20)
+    folder = tmp_path_factory.mktemp("corpus") / "snapshot"
+    return with_subwords(counted_topics(folder, sentences=120, rows_per_group=20))
+
+
+def with_whole_rows(snapshot, name, *, seed):
+    """Return a model that holds whole vectors."""
+    vocabulary = Vocabulary.read(snapshot)
+    subwords = SubwordTable.read(snapshot, len(vocabulary))
+    return build_model(MODELS[name], vocabulary, threads=1, seed=seed, subwords=subwords)
 
 
 @pytest.fixture(scope="module", params=[2, 3])
@@ -67,10 +77,9 @@ def test_several_processes_make_the_vectors_of_one(trained_by_several, trained_b
     assert np.abs(vectors).max() > 1.2 / DIM, "they are not where they began"
 
 
-@pytest.mark.parametrize("name", ["sgns", "glove"])
+@pytest.mark.parametrize("name", ["sgns", "fasttext", "glove"])
 def test_a_checkpoint_of_several_processes_goes_on_in_one_that_holds_whole_vectors(trained_by_several, snapshot, name):
-    vocabulary, folder = Vocabulary.read(snapshot), trained_by_several / f"{name} by threads"
-    model = build_model(MODELS[name], vocabulary, threads=1, seed=2)
+    folder, model = trained_by_several / f"{name} by threads", with_whole_rows(snapshot, name, seed=2)
     belongs_to = {"model": MODELS[name].model_dump()}
     saved = Checkpoint(folder, belongs_to).load({n: a.shape for n, a in model.state().items()})
     model.load_state(saved.state)
@@ -78,7 +87,7 @@ def test_a_checkpoint_of_several_processes_goes_on_in_one_that_holds_whole_vecto
     assert saved.position.epoch == 2
 
 
-@pytest.mark.parametrize("name", ["sgns", "glove"])
+@pytest.mark.parametrize("name", ["sgns", "fasttext", "glove"])
 def test_a_checkpoint_of_several_processes_goes_on_by_columns(trained_by_several, snapshot, name):
     folder = trained_by_several / f"{name} by threads"
     training = prepared(snapshot, folder, name=name)
@@ -87,15 +96,26 @@ def test_a_checkpoint_of_several_processes_goes_on_by_columns(trained_by_several
     np.testing.assert_array_equal(training.model.vectors(), np.load(f"{folder}.npz")["vectors"])
 
 
-@pytest.mark.parametrize("name", ["sgns", "glove"])
+@pytest.mark.parametrize("name", ["sgns", "fasttext", "glove"])
 @pytest.mark.parametrize("compute", COMPUTES)
 def test_a_checkpoint_is_the_file_that_whole_vectors_would_make(snapshot, tmp_path, name, compute):
     training = prepared(snapshot, tmp_path / "columns", name=name, compute=compute)
     state = training.model.state()
     training.checkpoint.save(Position(), state, {})
     found = load_file(tmp_path / "columns" / "state-0.safetensors")
-    for matrix, rows in build_model(MODELS[name], Vocabulary.read(snapshot), threads=1, seed=1).state().items():
+    for matrix, rows in with_whole_rows(snapshot, name, seed=1).state().items():
         np.testing.assert_array_equal(found[matrix], rows)
+
+
+def test_words_never_seen_have_the_vectors_that_whole_rows_give_them(snapshot, tmp_path):
+    vocabulary, training = Vocabulary.read(snapshot), prepared(snapshot, tmp_path / "columns", name="fasttext")
+    training.run(Position())
+    model = with_whole_rows(snapshot, "fasttext", seed=1)
+    for rows, own in zip(model.state().values(), training.model.state().values(), strict=True):
+        rows[:, :DIM] = own
+    found, expected = (of.subword_vectors(vocabulary) for of in (training.model, model))
+    np.testing.assert_array_equal(found["a1a1"], expected["a1a1"])
+    np.testing.assert_array_equal(found.output_rows, expected.output_rows)
 
 
 def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(snapshot, tmp_path, file_sizes):
@@ -109,7 +129,7 @@ def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(sn
     np.testing.assert_array_equal(saved.state["input"], state["input"])
 
 
-@pytest.mark.parametrize(("name", "pieces"), [("sgns", 5), ("glove", 7)])
+@pytest.mark.parametrize(("name", "pieces"), [("sgns", 5), ("fasttext", 5), ("glove", 7)])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_path, monkeypatch, name, pieces):
     def die(report):
         if report.position.pieces > pieces:
@@ -136,10 +156,12 @@ def test_more_threads_make_the_vectors_of_one(snapshot, tmp_path, trained_by_one
     np.testing.assert_allclose(training.model.vectors(), trained_by_one[name, "threads"][0], atol=1e-5)
 
 
-@pytest.mark.parametrize("compute", COMPUTES)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "compute"),
+    [*product(MODELS, ["threads"]), *product(["sgns", "cbow", "fasttext", "glove"], ["device"])],
+)
 def test_every_words_nearest_neighbour_is_of_its_own_topic(tmp_path, name, compute):
-    snapshot = counted_topics(tmp_path / "snapshot")
+    snapshot = with_subwords(counted_topics(tmp_path / "snapshot"))
     training = prepared(snapshot, tmp_path / "c", name=name, compute=compute, epochs=40)
     training.run(Position())
     vocabulary = Vocabulary.read(snapshot)
@@ -170,9 +192,10 @@ def test_more_processes_than_columns_are_refused():
 
 
 def test_batches_grow_with_the_vocabulary_up_to_a_bound():
-    assert batch_windows(1) == batch_windows(100) == 16
-    assert batch_windows(10_000) < batch_windows(20_000)
-    assert batch_windows(10**6) == batch_windows(10**8)
+    windows = partial(batch_windows, MODELS["sgns"])
+    assert windows(1) == windows(100) == 16
+    assert windows(10_000) < windows(20_000)
+    assert windows(10**6) == windows(10**8)
 
 
 def test_a_training_that_diverges_says_so(snapshot, tmp_path):
@@ -185,8 +208,7 @@ def test_a_training_that_diverges_says_so(snapshot, tmp_path):
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        ({"type": "fasttext"}, "columns is for model.type sgns, cbow and glove, found fasttext"),
-        ({"type": "elmo"}, "found elmo"),
+        ({"type": "elmo"}, "columns is for model.type sgns, cbow, fasttext and glove, found elmo"),
         ({"type": "ppmi_svd"}, "found ppmi_svd"),
         ({"type": "cbow", "objective": "softmax"}, "found softmax"),
         ({"type": "sgns", "objective": "hierarchical_softmax"}, "found hierarchical_softmax"),

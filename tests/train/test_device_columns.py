@@ -6,12 +6,20 @@ import pytest
 import reference_columns
 from column_processes import DIM, WORD2VEC
 from embtrain.columns import Columns
+from embtrain.config import FastTextSettings
 from embtrain.distributed import Group
 from embtrain.kernels.column_layout import Products
 from embtrain.kernels.column_products import MOST_RATE
+from embtrain.kernels.column_words import MOST_SUBWORD_RATE, BatchWords, number_words, share_among_rows
+from embtrain.kernels.subword_rows import Parts
+from embtrain.models.columns import LaidOut
+from embtrain.models.gpu.column_subwords import DeviceSubwords
 from embtrain.models.gpu.columns import DeviceColumns
 
 VOCAB = 9
+
+PARTS = [[word, *range(VOCAB, VOCAB + word), VOCAB] for word in range(VOCAB)]
+"""The rows of each word: its own and n-grams', of which the first is everywhere, and mostly twice."""
 
 
 def batches(*, cbow, seed=3):
@@ -40,13 +48,42 @@ def laid_out(groups_of_batches, *, cbow):
         partners=np.array([partner for partner, _ in products], np.int32),
         labels=np.array([label for _, label in products], np.float32),
         batches=np.cumsum([0, *map(len, groups_of_batches)]),
+        shares=np.array([1 / len(head) for head in heads], np.float32),
     )
+
+
+def numbered(groups_of_batches, *, cbow):
+    """Return the same of FastText, as a span."""
+    products, parts = laid_out(groups_of_batches, cbow=cbow), as_arrays(PARTS)
+    ids, ends = (products.contexts, products.context_offsets) if cbow else (products.partners, products.offsets)
+    if cbow:
+        share_among_rows(products, products.batches[-1], parts)
+    words = BatchWords.allocate(len(ids), len(groups_of_batches))
+    number_words(ids, ends, products.batches, len(groups_of_batches), np.full(VOCAB, -1, np.int32), words)
+    return LaidOut(products, len(groups_of_batches), words=words)
+
+
+def over_rows(groups_of_batches, *, cbow):
+    """Return the products of FastText as those of means of rows with words: what the twin knows as CBOW."""
+    if cbow:
+        return [
+            [([row for i in head for row in PARTS[i]], products) for head, products in batch]
+            for batch in groups_of_batches
+        ]
+    return [
+        [(PARTS[partner], [(head, label)]) for head, products in batch for partner, label in products]
+        for batch in groups_of_batches
+    ]
+
+
+def as_arrays(parts):
+    return Parts(np.cumsum([0, *map(len, parts)]).astype(np.int64), np.concatenate(parts).astype(np.int32))
 
 
 def filled(name, rows):
     """Return the two matrices as a model's columns on a device."""
     columns = Columns.of(DIM, Group())
-    compute = DeviceColumns(WORD2VEC[name], rows["input"], columns, device="cpu")
+    compute = DeviceColumns(WORD2VEC[name], rows["input"], columns, vocab_size=VOCAB, device="cpu")
     compute.load_state(rows)
     return compute
 
@@ -67,8 +104,26 @@ def test_a_span_does_what_the_twin_does(name, rate, rows):
     expected = reference_columns.train_at_once(
         slow_in, slow_out, groups, rate, MOST_RATE, cbow=cbow, divide_gradient=divide
     )
-    loss = compute.run(laid_out(groups, cbow=cbow), len(groups), rate)
+    loss = compute.run(LaidOut(laid_out(groups, cbow=cbow), len(groups)), rate)
     assert loss == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(compute.state()["input"], slow_in, atol=2e-5)
+    np.testing.assert_allclose(compute.state()["output"], slow_out, atol=2e-5)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1])
+@pytest.mark.parametrize("architecture", ["skipgram", "cbow"])
+def test_a_span_of_fasttext_does_what_the_twin_does(architecture, rate):
+    cbow, random = architecture == "cbow", np.random.default_rng(1)
+    groups, sizes = batches(cbow=cbow), {"input": 2 * VOCAB, "output": VOCAB}
+    rows = {matrix: random.normal(size=(size, DIM)).astype(np.float32) * 0.4 for matrix, size in sizes.items()}
+    settings, columns = FastTextSettings(dim=DIM, architecture=architecture), Columns.of(DIM, Group())
+    compute = DeviceSubwords(settings, rows["input"], columns, parts=as_arrays(PARTS), device="cpu")
+    compute.load_state(rows)
+    slow_in, slow_out = (rows[matrix].astype(np.float64) for matrix in ("input", "output"))
+    expected = reference_columns.train_at_once(
+        slow_in, slow_out, over_rows(groups, cbow=cbow), rate, MOST_SUBWORD_RATE, cbow=True
+    )
+    assert compute.run(numbered(groups, cbow=cbow), rate) == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(compute.state()["input"], slow_in, atol=2e-5)
     np.testing.assert_allclose(compute.state()["output"], slow_out, atol=2e-5)
 
@@ -76,9 +131,9 @@ def test_a_span_does_what_the_twin_does(name, rate, rows):
 @pytest.mark.parametrize("name", WORD2VEC)
 def test_without_a_learning_rate_nothing_moves_and_the_loss_is_the_same(name, rows):
     groups = batches(cbow=name != "sgns")[-1:]
-    products = laid_out(groups, cbow=name != "sgns")
+    span = LaidOut(laid_out(groups, cbow=name != "sgns"), 1)
     measured, trained = filled(name, rows), filled(name, rows)
-    assert measured.run(products, 1, 0.0) == pytest.approx(trained.run(products, 1, 0.5), rel=1e-6)
+    assert measured.run(span, 0.0) == pytest.approx(trained.run(span, 0.5), rel=1e-6)
     for matrix, found in measured.state().items():
         np.testing.assert_array_equal(found, rows[matrix])
 

@@ -38,7 +38,14 @@ def toy(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("model", "parallel"),
-    [("sgns", "data"), ("cbow", "data"), ("fasttext", "data"), ("glove", "data"), ("glove", "columns")],
+    [
+        ("sgns", "data"),
+        ("cbow", "data"),
+        ("fasttext", "data"),
+        ("glove", "data"),
+        ("glove", "columns"),
+        ("fasttext", "columns"),
+    ],
 )
 def test_training_takes_what_was_planned_within_15_percent(model, parallel, text, toy, tmp_path):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

@@ -35,25 +35,26 @@ def text():
     return ids, offsets, keep, alias
 
 
-def laid_out(name, *, window, dynamic, num_negatives, batch_windows):
+def laid_out(name, *, window, dynamic, num_negatives, batch_windows, shared=True):
     """Return the products of the text, in arrays; the numbers of batches and predictions; and as the twin has them."""
     ids, offsets, keep, alias = text()
     make, lay = (Products.for_cbow, lay_cbow) if name == "cbow" else (Products.for_skipgram, lay_skipgram)
     products = make(LENGTHS, window=window, num_negatives=num_negatives)
     drawn = Drawn.allocate(int(LENGTHS.max()), num_negatives)
     done = lay(
-        ids, offsets, keep, alias, window, dynamic, num_negatives, np.uint64(SEED), batch_windows, drawn, products
+        ids, offsets, keep, alias,
+        window, dynamic, num_negatives, shared, np.uint64(SEED), batch_windows, drawn, products,
     )  # fmt: skip
-    fresh = (num_negatives + 1) // 2
+    fresh, tile = ((num_negatives + 1) // 2, TILE) if shared else (num_negatives, 1)
 
     def negatives_of(count):
-        return count * fresh + num_negatives if name == "cbow" else -(-count // TILE) * num_negatives
+        return count * fresh + num_negatives if name == "cbow" else -(-count // tile) * num_negatives
 
     sequences = reference_columns.windows_of(ids, offsets, keep, alias, window, dynamic, SEED, negatives_of)
     if name == "cbow":
-        tiles = reference_columns.cbow_groups(sequences, num_negatives)
+        tiles = reference_columns.cbow_groups(sequences, num_negatives, fresh)
     else:
-        tiles = reference_columns.skipgram_groups(sequences, num_negatives, TILE)
+        tiles = reference_columns.skipgram_groups(sequences, num_negatives, tile)
     return products, *done, list(reference_columns.in_batches(tiles, batch_windows))
 
 
@@ -71,7 +72,7 @@ def random_rows(dim):
 
 def train(name, rows_in, rows_out, products, batches, rate, *, slices, divide=True):
     """Train with the chunks of columns cut into slices; return the loss."""
-    weights, loss, total = Weights.allocate(VOCAB), aligned_rows(1, 64)[0].view(np.float64), 0.0
+    weights, loss, total = Weights.allocate(VOCAB, VOCAB), aligned_rows(1, 64)[0].view(np.float64), 0.0
     addresses, spare = np.zeros(2 * VOCAB, np.int64), aligned_rows(2, rows_in.shape[1])
     score, weigh = (score_cbow, weigh_cbow) if name == "cbow" else (score_skipgram, weigh_skipgram)
     extra = (addresses, spare) if name == "cbow" else ()
@@ -84,7 +85,7 @@ def train(name, rows_in, rows_out, products, batches, rate, *, slices, divide=Tr
         total += take_gradients(scores, products.labels[begin:end], np.float32(rate), loss)
         weigh(products, batch, weights, np.float32(1))
         for columns in slices:
-            arguments = (rows_in, rows_out, columns, products, batch, scores, weights, np.float32(rate))
+            arguments = (rows_in, rows_out, columns, products, batch, scores, weights, np.float32(rate / MOST_RATE))
             if name == "cbow":
                 update_cbow(*arguments, *extra, divide)
             else:
@@ -96,10 +97,10 @@ def train(name, rows_in, rows_out, products, batches, rate, *, slices, divide=Tr
 
 
 @pytest.mark.parametrize(("window", "dynamic", "num_negatives"), [(1, True, 1), (3, True, 5), (20, False, 6)])
-@pytest.mark.parametrize("batch_windows", [1, 8, 1000])
-def test_skipgrams_products_are_those_of_the_twin(window, dynamic, num_negatives, batch_windows):
+@pytest.mark.parametrize(("batch_windows", "shared"), [(1, True), (8, True), (8, False), (1000, True)])
+def test_skipgrams_products_are_those_of_the_twin(window, dynamic, num_negatives, batch_windows, shared):
     options = {"window": window, "dynamic": dynamic, "num_negatives": num_negatives, "batch_windows": batch_windows}
-    products, num_batches, pairs, expected = laid_out("skipgram", **options)
+    products, num_batches, pairs, expected = laid_out("skipgram", **options, shared=shared)
     found = [
         [
             (products.common[g], list(zip(products.partners[a:b].tolist(), products.labels[a:b].tolist(), strict=True)))
@@ -112,9 +113,10 @@ def test_skipgrams_products_are_those_of_the_twin(window, dynamic, num_negatives
 
 
 @pytest.mark.parametrize(("window", "dynamic", "num_negatives"), [(1, True, 1), (3, True, 5), (20, False, 6)])
-def test_cbows_products_are_those_of_the_twin(window, dynamic, num_negatives):
+@pytest.mark.parametrize("shared", [True, False])
+def test_cbows_products_are_those_of_the_twin(window, dynamic, num_negatives, shared):
     options = {"window": window, "dynamic": dynamic, "num_negatives": num_negatives, "batch_windows": 8}
-    products, num_batches, windows, expected = laid_out("cbow", **options)
+    products, num_batches, windows, expected = laid_out("cbow", **options, shared=shared)
     ends, contexts = products.context_offsets, products.contexts
     found = [
         [

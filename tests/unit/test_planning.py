@@ -147,6 +147,15 @@ def test_processes_that_hold_columns_hold_their_part_of_the_rows_and_no_copies()
     assert "copies for merging" not in part
 
 
+def test_the_first_of_processes_that_hold_columns_gathers_fasttexts_rows_to_register_them():
+    sizes = replace(MILLION, ngrams=10**7, buckets=2 * 10**6)
+    run = settings(model={"type": "fasttext", "dim": 320}, train={"parallel": "columns"})
+    memory = estimate_memory(run, sizes, processes=4)
+    assert memory.training["input rows"] == 4 * 80 * 3 * 10**6
+    assert memory.registering["rows, gathered"] == 4 * 320 * (3 + 1) * 10**6
+    assert "rows, gathered" not in estimate_memory(settings(model={"type": "fasttext"}), sizes).registering
+
+
 def test_what_a_gpu_trains_is_in_its_memory():
     memory = estimate_memory(settings(), MILLION, device="cuda")
     assert memory.on_device > 2 * 10**6 * 112 * 4

@@ -9,6 +9,7 @@ from embtrain.columns import Columns
 from embtrain.config import Settings
 from embtrain.data import tiles
 from embtrain.data.sequences import Block
+from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.models.build import build_model
@@ -17,6 +18,8 @@ from embtrain.planning.elmo import num_gradients
 from embtrain.planning.sizes import Occurrence, Sizes, assumed_occurrence
 from embtrain.planning.wire import estimate_traffic, rows_per_merge, scores_per_window
 from embtrain.replicas import LONGEST_WAIT, Replicas
+
+FASTTEXT_CBOW = {"type": "fasttext", "architecture": "cbow"}
 
 SIZES = Sizes(vocabulary=200, words=64_000, sequences=6_400, row_groups=10, largest_row_group=6_400)
 
@@ -81,14 +84,17 @@ def test_classes_of_zipf_s_law_merge_as_the_single_words_would():
     assert rows_per_merge(classes, 100_000) == pytest.approx(rows_per_merge(words, 100_000), rel=0.02)
 
 
-@pytest.mark.parametrize("model", ["sgns", "cbow"])
+@pytest.mark.parametrize("model", [{"type": "sgns"}, {"type": "cbow"}, {"type": "fasttext"}, FASTTEXT_CBOW])
 def test_columns_send_about_as_many_scores_as_are_planned(model):
-    settings = run(model={"type": model}, train={"parallel": "columns"})
+    settings = run(model=model, train={"parallel": "columns"})
     offsets = np.arange(0, 40_001, 1000)
     ids = np.random.default_rng(0).integers(0, 5000, offsets[-1]).astype(np.int32)
     vocabulary = Vocabulary([""] * 5000, np.ones(5000, np.int64), np.ones(5000), np.full(5000, 1 / 5000))
     columns = Columns.of(100, CountingGroup(0, 2))
-    trained = build_model(settings.model, vocabulary, threads=1, seed=1, device="cpu", columns=columns)
+    without = SubwordTable(np.zeros(5001, np.int64), np.empty(0, np.int32), {"min_n": 3, "max_n": 6, "buckets": 1})
+    trained = build_model(
+        settings.model, vocabulary, threads=1, seed=1, device="cpu", subwords=without, columns=columns
+    )
     CountingGroup.sent = 0
     trained.loss(Block(ids, offsets), 1)
     assert CountingGroup.sent / 4 / ids.size == pytest.approx(scores_per_window(settings.model), rel=0.05)

@@ -18,9 +18,10 @@ import torch
 from torch.nn.functional import softplus
 
 from embtrain.columns import Columns
-from embtrain.config import CbowSettings, SgnsSettings
+from embtrain.config import CbowSettings, SampledModel
 from embtrain.kernels.column_layout import Products
-from embtrain.kernels.column_products import MOST_RATE
+from embtrain.models.columns import LaidOut, has_means, most_rate
+from embtrain.models.gpu.column_rows import BoundedRows, ComposedRows
 
 
 class Batch(NamedTuple):
@@ -49,35 +50,35 @@ class DeviceColumns:
         settings: skip-gram or CBOW.
         input_rows: at the start; copied. Shape ``(V, S)``, S at least the number of columns.
         columns: those of this process.
+        vocab_size: V.
         device: of the rows.
     """
 
     def __init__(
         self,
-        settings: SgnsSettings | CbowSettings,
+        settings: SampledModel,
         input_rows: npt.NDArray[np.float32],
         columns: Columns,
         *,
+        vocab_size: int,
         device: str,
     ) -> None:
-        self._group, self._device = columns.group, torch.device(device)
-        self._input = torch.tensor(input_rows[:, : len(columns)], device=self._device)
-        self._output = torch.zeros_like(self._input)
-        self._has_means = isinstance(settings, CbowSettings)
+        self._group, self._device, self._most_rate = columns.group, torch.device(device), most_rate(settings)
+        self._input = BoundedRows(torch.tensor(input_rows[:, : len(columns)], device=self._device))
+        self._output = BoundedRows(torch.zeros(vocab_size, len(columns), device=self._device))
+        self._has_means = has_means(settings)
         self._divides = isinstance(settings, CbowSettings) and settings.gradient == "corrected"
-        self._heads, self._partners = (self._input, self._output) if self._has_means else (self._output, self._input)
-        self._weights = torch.zeros(2, len(input_rows), device=self._device)
 
     @torch.no_grad()
-    def run(self, products: Products, num_batches: int, rate: float) -> float:
+    def run(self, span: LaidOut, rate: float) -> float:
         """Go through a span batch by batch; see :class:`embtrain.models.columns.Compute`."""
         loss = torch.zeros((), dtype=torch.float64, device=self._device)
-        for batch in self._batches(products, num_batches):
-            loss += self._step(batch, rate)
+        for batch, inputs in zip(self._batches(span.products, span.num_batches), self._inputs(span), strict=True):
+            loss += self._step(batch, inputs, rate)
         return float(loss)
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the columns of both matrices, copies of them. Shape ``(V, C)``."""
+        """Return the columns of both matrices, copies of them."""
         return {name: rows.to("cpu", copy=True).numpy() for name, rows in self._rows.items()}
 
     def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
@@ -87,21 +88,26 @@ class DeviceColumns:
 
     @property
     def _rows(self) -> dict[str, torch.Tensor]:
-        return {"input": self._input, "output": self._output}
+        return {"input": self._input.rows, "output": self._output.rows}
+
+    def _inputs(self, span: LaidOut) -> Iterator[BoundedRows | ComposedRows]:
+        """Yield, for each batch, what its products name as inputs."""
+        return (self._input for _ in range(span.num_batches))
 
     def _batches(self, products: Products, num_batches: int) -> Iterator[Batch]:
         """Copy a span to the device, and yield its batches."""
         groups = products.batches[: num_batches + 1].tolist()
         ends = products.offsets[: groups[-1] + 1]
         if self._has_means:
-            member_ends, ids = products.context_offsets[: groups[-1] + 1], products.contexts
+            member_ends, ids, shares = products.context_offsets, products.contexts, products.shares
         else:
             member_ends, ids = np.arange(groups[-1] + 1), products.common
-        sizes = np.diff(member_ends)
+            shares = np.ones(groups[-1], np.float32)
+        member_ends = member_ends[: groups[-1] + 1]
         heads = np.arange(groups[-1])
-        head_of, member_of = (self._put(np.repeat(heads, counts)) for counts in (np.diff(ends), sizes))
+        head_of, member_of = (self._put(np.repeat(heads, np.diff(of_group))) for of_group in (ends, member_ends))
         partners, labels = (self._put(array[: ends[-1]]) for array in (products.partners, products.labels))
-        members, share = self._put(ids[: member_ends[-1]]), self._put((1 / sizes).astype(np.float32))
+        members, share = self._put(ids[: member_ends[-1]]), self._put(shares[: groups[-1]])
         for begin, end in pairwise(groups):
             of_products, of_members = slice(ends[begin], ends[end]), slice(member_ends[begin], member_ends[end])
             yield Batch(
@@ -113,38 +119,30 @@ class DeviceColumns:
                 share[begin:end],
             )
 
-    def _step(self, batch: Batch, rate: float) -> torch.Tensor:
+    def _step(self, batch: Batch, inputs: BoundedRows | ComposedRows, rate: float) -> torch.Tensor:
         """Score a batch and move its rows; return the loss, float64."""
-        heads = self._summed(self._heads[batch.members] * batch.share[batch.member_of, None], batch)
-        common, partners = heads[batch.head_of], self._partners[batch.partners]
+        heads_of, partners_of = (inputs, self._output) if self._has_means else (self._output, inputs)
+        heads = self._summed(heads_of.read(batch.members) * batch.share[batch.member_of, None], batch)
+        common, partners = heads[batch.head_of], partners_of.read(batch.partners)
         scores = (common * partners).sum(dim=1)
         self._group.begin_sum(scores)()
         weight, sign = batch.labels.abs(), batch.labels.sign()
         if rate:
+            pace = rate / self._most_rate
             gradients = (rate * batch.labels * torch.sigmoid(-sign * scores))[:, None]
-            of_heads = torch.zeros_like(heads).index_add_(0, batch.head_of, gradients * partners)
-            for_members, for_partners = self._shares(batch, weight, rate)
-            self._partners.index_add_(0, batch.partners, for_partners[:, None] * gradients * common)
-            self._heads.index_add_(0, batch.members, for_members[:, None] * of_heads[batch.member_of])
+            steps = torch.zeros_like(heads).index_add_(0, batch.head_of, gradients * partners)
+            weights = weight.new_zeros(len(heads)).index_add_(0, batch.head_of, weight)
+            partners_of.add(batch.partners, gradients * common, weight, pace)
+            of_members, factor = steps[batch.member_of], batch.share[batch.member_of]
+            if self._divides:
+                heads_of.add(batch.members, factor[:, None] * of_members, weights[batch.member_of], pace * factor)
+            else:
+                heads_of.add(batch.members, of_members, weights[batch.member_of], pace)
         return (weight * softplus(-sign * scores)).sum(dtype=torch.float64)
 
     def _summed(self, rows: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Add up the rows of each head's members. Shape ``(G, C)``."""
         return rows.new_zeros(len(batch.share), rows.shape[1]).index_add_(0, batch.member_of, rows)
-
-    def _shares(self, batch: Batch, weight: torch.Tensor, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return which part of their steps the rows of members and of partners take: no row more than it bears."""
-        of_heads = weight.new_zeros(len(batch.share)).index_add_(0, batch.head_of, weight)
-        factor = batch.share[batch.member_of] if self._divides else torch.ones_like(batch.members, dtype=torch.float32)
-        members, partners = self._weights
-        members.index_add_(0, batch.members, of_heads[batch.member_of])
-        partners.index_add_(0, batch.partners, weight)
-        most = float(MOST_RATE)
-        for_members = factor * most / (rate * factor * members[batch.members]).clamp(min=most)
-        for_partners = most / (rate * partners[batch.partners]).clamp(min=most)
-        members.index_fill_(0, batch.members.long(), 0)
-        partners.index_fill_(0, batch.partners.long(), 0)
-        return for_members, for_partners
 
     def _put(self, array: npt.NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(array).to(self._device)
