@@ -16,6 +16,7 @@ from embtrain.kernels.column_glove import Cells, score_cells, take_errors, updat
 from embtrain.kernels.lanes import LANES
 from embtrain.kernels.scratch import aligned_rows
 from embtrain.models.glove_rows import Rows
+from embtrain.models.threads import share_out
 
 Slice = tuple[int, int]
 """The first chunk of 16 columns that a thread computes with, and how many it has."""
@@ -37,11 +38,8 @@ class ThreadedGloveColumns:
         self._factors = aligned_rows(1, LANES)[0]
         halves = (matrix.reshape(len(matrix), 2, -1)[..., : len(columns)] for matrix in rows)
         self._state = dict(zip(("words", "contexts"), halves, strict=True))
-        chunks = rows[0].shape[1] // (2 * LANES)
-        threads = min(threads, chunks)
-        edges = [chunks * thread // threads for thread in range(threads + 1)]
-        self._slices = [(first, last - first) for first, last in pairwise(edges)]
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train")
+        self._slices = share_out(rows[0].shape[1] // 2, threads)
+        self._pool = ThreadPoolExecutor(len(self._slices), thread_name_prefix="train")
 
     def run(self, cells: Cells, rate: float) -> tuple[float, int]:
         """Go through a span batch by batch; see :class:`embtrain.models.column_glove.CellCompute`."""

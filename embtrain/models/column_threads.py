@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from embtrain.kernels.column_rows import take_gradients
 from embtrain.kernels.lanes import LANES
 from embtrain.kernels.scratch import aligned_rows
 from embtrain.models.columns import Batch, LaidOut, has_means, most_rate
+from embtrain.models.threads import share_out
 
 
 class ThreadedColumns:
@@ -54,15 +54,12 @@ class ThreadedColumns:
         output_rows = aligned_rows(vocab_size, len(columns))
         self._state = {"input": input_rows[:, : len(columns)], "output": output_rows[:, : len(columns)]}
         self._weigh = weigh_cbow if has_means(settings) else weigh_skipgram
-        chunks = input_rows.shape[1] // LANES
-        threads = min(threads, chunks)
-        edges = [chunks * thread // threads for thread in range(threads + 1)]
         self._slices = [
-            ColumnSlice(settings, input_rows, output_rows, (first, last - first), number)
-            for number, (first, last) in enumerate(pairwise(edges))
+            ColumnSlice(settings, input_rows, output_rows, chunks, number)
+            for number, chunks in enumerate(share_out(input_rows.shape[1], threads))
         ]
         self._weights = Weights.allocate(len(input_rows), vocab_size)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="train")
+        self._pool = ThreadPoolExecutor(len(self._slices), thread_name_prefix="train")
         self._loss = aligned_rows(1, 4 * LANES)[0].view(np.float64)
 
     def run(self, span: LaidOut, rate: float) -> float:

@@ -7,9 +7,8 @@ wire, rows never do, and the result is that of one process, but for the order in
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Protocol
@@ -28,7 +27,7 @@ from embtrain.kernels.column_words import MOST_SUBWORD_RATE, BatchWords
 from embtrain.models.hogwild import SPAN_TOKENS, keep_threshold, span_seed
 from embtrain.models.objectives import alias_table
 from embtrain.models.protocol import Merger, Tally, alone
-from embtrain.models.threads import cut_into_spans
+from embtrain.models.threads import cut_into_spans, in_order
 
 FEWEST_WINDOWS, MOST_WINDOWS = 16, 1024
 """Windows that are scored together. Each batch costs the time in which a message goes round; but the more windows,
@@ -118,8 +117,7 @@ class ColumnWord2Vec:
         self._keep_threshold = keep_threshold(vocabulary)
         self._alias = alias_table(vocabulary)
         self._batch_windows = batch_windows(settings, len(vocabulary))
-        self._layout = ThreadPoolExecutor(1, thread_name_prefix="layout")
-        self._ahead = int(lays_out_ahead)
+        self._layout, self._ahead = ThreadPoolExecutor(1, thread_name_prefix="layout"), lays_out_ahead
 
     def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
         """Train on a block; see :class:`embtrain.models.protocol.Model`. All processes must, on the same one."""
@@ -151,11 +149,8 @@ class ColumnWord2Vec:
     def _run(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
         """Go through a block span by span."""
         spans = cut_into_spans(block.offsets, SPAN_TOKENS)
-        begun: deque[Future[LaidOut]] = deque()
-        for number, (first, _) in enumerate(spans):
-            while len(begun) <= self._ahead and number + len(begun) < len(spans):
-                begun.append(self._layout.submit(self._lay_out, block, spans[number + len(begun)], seed))
-            span = begun.popleft().result()
+        laid_out = in_order(self._layout, lambda span: self._lay_out(block, span, seed), spans, ahead=self._ahead)
+        for (first, _), span in zip(spans, laid_out, strict=True):
             loss = self._compute.run(span, learning_rate(int(block.offsets[first])))
             yield Tally(span.items, span.predictions, loss)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from embtrain.kernels.padding import LANES
 from embtrain.models.protocol import Tally
 
 DoneT = TypeVar("DoneT")
@@ -56,3 +58,11 @@ def cut_into_spans(offsets: npt.NDArray[np.int64], items: int) -> list[tuple[int
     edges = np.searchsorted(offsets, np.arange(0, offsets[-1], items))
     edges = np.unique(np.append(edges, offsets.size - 1))
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def share_out(row_numbers: int, threads: int) -> list[tuple[int, int]]:
+    """Share the numbers of rows out to at most so many threads, in chunks of 16: their first chunk, and how many."""
+    chunks = row_numbers // LANES
+    threads = min(threads, chunks)
+    edges = [chunks * thread // threads for thread in range(threads + 1)]
+    return [(first, last - first) for first, last in pairwise(edges)]
