@@ -99,7 +99,11 @@ def build_model(  # noqa: PLR0911 - a kind of model each
         ModuleNotFoundError: if the package that its kernels need is not installed.
     """
     if columns is not None:
-        return _build_columns(settings, vocabulary, subwords, columns, threads=threads, seed=seed, device=device)
+        from embtrain.models.build_columns import build_columns  # noqa: PLC0415 - loads numba
+
+        return build_columns(
+            settings, vocabulary, columns, threads=threads, seed=seed, device=device, subwords=subwords
+        )
     if isinstance(settings, ElmoSettings):
         from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - loads torch
 
@@ -126,111 +130,6 @@ def build_model(  # noqa: PLR0911 - a kind of model each
     from embtrain.models.word2vec import Word2Vec  # noqa: PLC0415 - loads numba
 
     return Word2Vec(settings, vocabulary, threads=threads, seed=seed)
-
-
-def _build_columns(
-    settings: TrainedModel,
-    vocabulary: Vocabulary,
-    subwords: SubwordTable | None,
-    columns: Columns,
-    *,
-    threads: int,
-    seed: int,
-    device: str,
-) -> Model[Any]:
-    """Return a model of which this process holds some columns."""
-    if isinstance(settings, GloveSettings):
-        return _build_glove_columns(settings, vocabulary, columns, threads=threads, seed=seed, device=device)
-    ahead = threads > 1 or device == "cuda"
-    # Threads go through batches in step, so that one that shares its core would hold up all.
-    threads = max(1, threads - 1)
-    if isinstance(settings, FastTextSettings):
-        assert subwords is not None
-        return _build_column_fasttext(
-            settings, vocabulary, subwords, columns, threads=threads, ahead=ahead, seed=seed, device=device
-        )
-    assert isinstance(settings, SgnsSettings | CbowSettings)
-    return _build_column_word2vec(settings, vocabulary, columns, threads=threads, ahead=ahead, seed=seed, device=device)
-
-
-def _build_column_word2vec(
-    settings: SgnsSettings | CbowSettings,
-    vocabulary: Vocabulary,
-    columns: Columns,
-    *,
-    threads: int,
-    ahead: bool,
-    seed: int,
-    device: str,
-) -> Model[Any]:
-    """Return skip-gram or CBOW, of which this process holds some columns."""
-    from embtrain.models.columns import ColumnWord2Vec, Compute  # noqa: PLC0415 - loads numba
-    from embtrain.models.hogwild import starting_rows  # noqa: PLC0415 - likewise
-
-    size = len(vocabulary)
-    rows = starting_rows(size, settings.dim, seed, slice(columns.first, columns.last))
-    if device == "cuda":
-        from embtrain.models.gpu.columns import DeviceColumns  # noqa: PLC0415 - loads torch
-
-        compute: Compute = DeviceColumns(settings, rows, columns, vocab_size=size, device=device)
-    else:
-        from embtrain.models.column_threads import ThreadedColumns  # noqa: PLC0415 - loads numba
-
-        compute = ThreadedColumns(settings, rows, columns, vocab_size=size, threads=threads)
-    return ColumnWord2Vec(settings, vocabulary, columns, compute, lays_out_ahead=ahead)
-
-
-def _build_glove_columns(
-    settings: GloveSettings, vocabulary: Vocabulary, columns: Columns, *, threads: int, seed: int, device: str
-) -> Model[Any]:
-    """Return GloVe of which this process holds some columns. All go through the cells as one alone would."""
-    from embtrain.models.column_glove import CellCompute, ColumnGlove  # noqa: PLC0415 - loads numba
-    from embtrain.models.glove_rows import starting_rows  # noqa: PLC0415 - likewise
-
-    rows = starting_rows(len(vocabulary), settings.dim, seed, slice(columns.first, columns.last))
-    # Dealing cells out takes a tenth of one thread's time: too little for one of two or three threads.
-    ahead = device == "cuda" or threads >= 4  # noqa: PLR2004
-    if device == "cuda":
-        from embtrain.models.gpu.column_glove import DeviceGloveColumns  # noqa: PLC0415 - loads torch
-
-        compute: CellCompute = DeviceGloveColumns(settings, rows, columns, device=device)
-    else:
-        from embtrain.models.column_glove_threads import ThreadedGloveColumns  # noqa: PLC0415 - loads numba
-
-        compute = ThreadedGloveColumns(settings, rows, columns, threads=threads - ahead)
-    strata = Strata(len(vocabulary), num_strata(1))
-    return ColumnGlove(settings, vocabulary, strata, columns, compute, lays_out_ahead=ahead)
-
-
-def _build_column_fasttext(
-    settings: FastTextSettings,
-    vocabulary: Vocabulary,
-    subwords: SubwordTable,
-    columns: Columns,
-    *,
-    threads: int,
-    ahead: bool,
-    seed: int,
-    device: str,
-) -> Model[Any]:
-    """Return FastText, of which this process holds some columns."""
-    from embtrain.models.column_fasttext import ColumnFastText  # noqa: PLC0415 - loads numba
-    from embtrain.models.columns import Compute  # noqa: PLC0415 - likewise
-    from embtrain.models.hogwild import starting_rows  # noqa: PLC0415 - likewise
-    from embtrain.models.subword_rows import SubwordRows  # noqa: PLC0415 - likewise
-
-    subword_rows = SubwordRows.of(subwords)
-    parts = subword_rows.parts
-    rows = starting_rows(subword_rows.num_rows, settings.dim, seed, slice(columns.first, columns.last))
-    if device == "cuda":
-        from embtrain.models.gpu.column_subwords import DeviceSubwords  # noqa: PLC0415 - loads torch
-
-        compute: Compute = DeviceSubwords(settings, rows, columns, parts=parts, device=device)
-    else:
-        from embtrain.models.column_subwords import ThreadedSubwords  # noqa: PLC0415 - loads numba
-
-        compute = ThreadedSubwords(settings, rows, columns, parts=parts, threads=threads)
-    return ColumnFastText(settings, vocabulary, subword_rows, columns, compute, lays_out_ahead=ahead)
 
 
 def _build_on_gpu(
