@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 from column_processes import COMPUTES, DIM, MODELS, prepared, train
 from corpora import counted_topics, with_subwords
+from embtrain import formats
 from embtrain.checkpoint import Checkpoint, Position
 from embtrain.columns import Columns
 from embtrain.config import Settings
@@ -116,6 +117,15 @@ def test_words_never_seen_have_the_vectors_that_whole_rows_give_them(snapshot, t
     found, expected = (of.subword_vectors(vocabulary) for of in (training.model, model))
     np.testing.assert_array_equal(found["a1a1"], expected["a1a1"])
     np.testing.assert_array_equal(found.output_rows, expected.output_rows)
+
+
+def test_what_was_trained_by_columns_is_written_as_a_model_of_facebooks_program(snapshot, tmp_path):
+    training = prepared(snapshot, tmp_path / "columns", name="fasttext cbow")
+    vectors = training.model.subword_vectors(Vocabulary.read(snapshot))
+    formats.write(vectors, tmp_path / "toy.bin", "fasttext")
+    found = formats.read(tmp_path / "toy.bin")
+    np.testing.assert_allclose(found["a1a1"], vectors["a1a1"], atol=1e-6)
+    np.testing.assert_array_equal(found.output_rows, vectors.output_rows)
 
 
 def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(snapshot, tmp_path, file_sizes):
