@@ -158,7 +158,8 @@ class TrainSettings(Section):
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     merge_words: Count | None = None
     """Words that each of several processes trains on between two merges with the others. None: 50,000 for each of its
-    threads, and 200,000 on a GPU. `glove` and `elmo`, whose processes do the same as one, need none."""
+    threads, and 200,000 on a GPU. `glove`, `elmo` and `parallel: columns`, whose processes do the same as one, need
+    none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto`: a GPU if torch finds one, and what is trained can use it: ELMo, `model.objective: softmax`, `embtrain
     classify`, and with triton installed GloVe, FastText, and skip-gram and CBOW with negative sampling; else the CPU.

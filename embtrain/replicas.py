@@ -30,11 +30,14 @@ OCCURRENCES_PER_MERGE = 40
 MOST_GAIN = 1.5
 """How many times as far as the mean of the processes' changes a row goes after so many occurrences in each.
 
-By 2.2 four processes diverge, and by 2.7 eight; by less, rare words learn less.
+By 2.2 four processes that merge often nearly diverge, and by 2.7 eight do; by less, rare words learn less.
 """
 
 LONGEST_WAIT = 128
 """Every row takes part in one of so many merges. A power of two."""
+
+PACES = tuple(1 << doubling for doubling in range(LONGEST_WAIT.bit_length()))
+"""How often rows may take part: in every merge, every second, fourth, and so on."""
 
 SETTLING_MESSAGES = 8
 """In so many, of as many rows each, all rows are brought together, so that few are on their way at a time."""
@@ -83,7 +86,7 @@ class Replica:
             merge: its number.
             words: that each process has trained on so far, by rank. Shape ``(W,)``.
         """
-        turns_due = [turn for turn in self._turns if merge % turn[0] == turn[1]]
+        turns_due = [(every, merge % every) for every in PACES]
         return self._with_shares([self._turns[turn] for turn in turns_due], self._since(turns_due, words))
 
     def all_rows(self, words: npt.NDArray[np.float64]) -> Iterator[Due]:
@@ -155,6 +158,7 @@ class Replicas:
         """Add what was sent, by all, to what is agreed on and to these copies."""
         if self._on_their_way:
             self._arrive()
+            self._arrive = lambda: None  # which lets the message go
             for replica, changes in zip(self._replicas, self._on_their_way, strict=True):
                 add(replica.rows, replica.agreed, changes)
             self._on_their_way = []
@@ -183,10 +187,10 @@ def turns(occurrences: npt.NDArray[np.float64]) -> dict[tuple[int, int], npt.NDA
     waits = OCCURRENCES_PER_MERGE / occurrences.clip(OCCURRENCES_PER_MERGE / LONGEST_WAIT, OCCURRENCES_PER_MERGE)
     doublings = np.log2(waits).astype(np.int64)
     of_turn = {}
-    for doubling in range(LONGEST_WAIT.bit_length()):
+    for doubling, every in enumerate(PACES):
         rows = np.flatnonzero(doublings == doubling)
-        for k in range(1 << doubling):
-            of_turn[1 << doubling, k] = rows[k :: 1 << doubling]
+        for k in range(every):
+            of_turn[every, k] = rows[k::every]
     return of_turn
 
 

@@ -113,7 +113,7 @@ def _wire(found: Plan) -> Iterator[str]:
     yield "on the wire, from each process in an epoch"
     for sent in found.traffic:
         times = in_count(sent.per_epoch, "times")
-        yield f"  {sent.name}: {times} {in_bytes(sent.message)}, {in_bytes(sent.bytes_per_epoch)} in all"
+        yield f"  {sent.name}: {times} {in_bytes(sent.message)}, {in_bytes(sent.bytes_per_epoch)} sent in all"
     yield ""
 
 

@@ -207,8 +207,8 @@ def _merged(model: TrainedModel, sizes: Sizes, device: str) -> Items:
 
     shapes = state_shapes(model, sizes)
     copies = bytes_of(shapes) + MERGED * sum(rows for rows, _ in shapes.values())
-    # In bfloat16 twice; a GPU makes them of three arrays in float32.
-    of_each = 2 * HALF_BYTES + (3 * FLOAT_BYTES if device != "cpu" else 0)
+    # In bfloat16: those of this process, the message, and the other one's; a GPU makes them of three arrays in float32.
+    of_each = 3 * HALF_BYTES if device == "cpu" else 2 * HALF_BYTES + 3 * FLOAT_BYTES
     changes = bytes_of(shapes) // FLOAT_BYTES * of_each // SETTLING_MESSAGES
     return {"copies for merging": copies, "changes on their way": changes}
 

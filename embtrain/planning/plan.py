@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from embtrain.config import ElmoSettings, FactorisedModel, GloveSettings, Settings
+from embtrain.distributed import Group
 from embtrain.errors import ConfigError, SetupError, SnapshotError
 from embtrain.manifest import Snapshot
+from embtrain.models.build import columns_for
 from embtrain.planning.disk import File, estimate_disk
 from embtrain.planning.duration import Duration, estimate_duration, least_on_gpu
 from embtrain.planning.machine import Room, disk_room, existing, gpu_room, memory_room, num_cores
@@ -69,6 +71,8 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
     """
     if isinstance(settings.model, FactorisedModel) and processes > 1:
         raise SetupError(f"one process makes a {settings.model.type} model, found {processes}")
+    if settings.train.parallel == "columns" and not isinstance(settings.model, FactorisedModel):
+        columns_for(settings.model, Group(0, processes))
     corpus, occurrence = _corpus(settings, vocabulary, words)
     threads = settings.train.threads or max(1, num_cores() // processes)
     on_gpu = gpu_room() if may_use_gpu(settings) else None

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embtrain.config import ElmoSettings, FastTextSettings, GloveSettings, SampledModel, Settings
+from embtrain.config import ElmoSettings, FactorisedModel, FastTextSettings, GloveSettings, SampledModel, Settings
 from embtrain.data.strata import num_strata
 from embtrain.data.tiles import PIECE_CELLS
+from embtrain.distributed import times_sent
 from embtrain.kernels.column_layout import TILE
+from embtrain.models.column_glove import MOST_CELLS, MOST_RATE
+from embtrain.models.columns import batch_windows
 from embtrain.planning.elmo import num_gradients
 from embtrain.planning.shapes import FLOAT_BYTES, HALF_BYTES, bytes_of, state_shapes
 from embtrain.planning.sizes import Occurrence, Sizes
@@ -26,14 +29,16 @@ class Traffic:
 
     name: str
     message: float
-    """Bytes that each process sends in one, and gets; in the mean."""
+    """Bytes that each process has to send in one, and gets; in the mean."""
     per_epoch: float
     """Messages."""
+    times: float = 1.0
+    """That each process sends a message's bytes: to all others, or in a ring of them."""
 
     @property
     def bytes_per_epoch(self) -> float:
-        """Return what each process has to send in an epoch: to one other, and up to twice as much in a ring of many."""
-        return self.message * self.per_epoch
+        """Return what each process sends in an epoch."""
+        return self.message * self.per_epoch * self.times
 
 
 def estimate_traffic(
@@ -49,26 +54,37 @@ def estimate_traffic(
         threads: of each.
         device: that each trains on.
     """
-    model = settings.model
-    if processes == 1:
+    model, by_columns = settings.model, settings.train.parallel == "columns"
+    if processes == 1 or isinstance(model, FactorisedModel):
         return []
+    if isinstance(model, GloveSettings) and not by_columns:
+        rows = bytes_of(state_shapes(model, sizes))
+        return [Traffic("rows, from those that have trained them", rows, rounds(sizes.cells, processes))]
+
+    def summed(name: str, message: float, per_epoch: float, *, parts: int = 1) -> Traffic:
+        return Traffic(name, message, per_epoch, times_sent(message / parts, processes, on_gpus=device != "cpu"))
+
     if isinstance(model, ElmoSettings):
         steps = (sizes.words + sizes.sequences) / (model.batch_size * model.unroll_steps * processes)
-        return [Traffic("gradients", FLOAT_BYTES * num_gradients(model, sizes.vocabulary), steps)]
+        return [summed("gradients", FLOAT_BYTES * num_gradients(model, sizes.vocabulary), steps)]
     if isinstance(model, GloveSettings):
-        return [_of_glove(model, sizes, processes, by_columns=settings.train.parallel == "columns")]
-    if not isinstance(model, SampledModel):
-        return []
-    if settings.train.parallel == "columns":
-        return [_scores(model, sizes, occurrence.total)]
+        cells = batch_cells(model.learning_rate, sizes)
+        return [summed("scores of a batch of cells", FLOAT_BYTES * cells, sizes.cells / cells)]
+    assert isinstance(model, SampledModel)
+    if by_columns:
+        windows = batch_windows(model, sizes.vocabulary)
+        message, batches = FLOAT_BYTES * windows * scores_per_window(model), sizes.words * occurrence.total / windows
+        return [summed("scores of a batch of windows", message, batches)]
+    from embtrain.replicas import SETTLING_MESSAGES  # noqa: PLC0415 - loads torch, as those do that merge
+
     shapes = state_shapes(model, sizes)
     words = settings.train.words_between_merges(threads, device)
     merged = {"input": _of_inputs(occurrence, sizes), "output": occurrence}
     changed = sum(shape[1] * rows_per_merge(merged[name], words) for name, shape in shapes.items())
-    merges = sizes.words / (processes * words)
+    merges, settling = sizes.words / (processes * words), bytes_of(shapes) / FLOAT_BYTES * HALF_BYTES
     return [
-        Traffic("changes of rows whose turn it is", HALF_BYTES * changed, merges),
-        Traffic("changes of all rows, at an epoch's end", bytes_of(shapes) / FLOAT_BYTES * HALF_BYTES, 1),
+        summed("changes of rows whose turn it is", HALF_BYTES * changed, merges),
+        summed("changes of all rows, at an epoch's end", settling, 1, parts=SETTLING_MESSAGES),
     ]
 
 
@@ -85,23 +101,12 @@ def rows_per_merge(occurrence: Occurrence, words: float) -> float:
     return float(sum(occurrence.rows[rows].sum() / every for (every, _), rows in of_turn.items()))
 
 
-def _of_glove(model: GloveSettings, sizes: Sizes, processes: int, *, by_columns: bool) -> Traffic:
-    """Return what processes send that train GloVe: rows, or those that hold columns the scores of a batch of cells."""
-    if by_columns:
-        cells = batch_cells(model.learning_rate, sizes)
-        return Traffic("scores of a batch of cells", FLOAT_BYTES * cells, sizes.cells / cells)
-    rows = bytes_of(state_shapes(model, sizes))
-    return Traffic("rows, from those that have trained them", rows, rounds(sizes.cells, processes))
-
-
 def batch_cells(learning_rate: float, sizes: Sizes) -> float:
     """Return the cells of GloVe that are scored together, in the mean.
 
     The row that has most of them is that of the most frequent word, which stands near nearly all others.
     """
-    from embtrain.models.column_glove import MOST_CELLS, MOST_RATE  # noqa: PLC0415 - loads numba
-
-    of_a_row = UNEVEN * sizes.vocabulary / sizes.cells
+    of_a_row = UNEVEN * sizes.vocabulary / max(1, sizes.cells)
     return min(MOST_CELLS, sizes.vocabulary, max(1.0, MOST_RATE / learning_rate / of_a_row))
 
 
@@ -114,15 +119,6 @@ def rounds(cells: float, processes: int) -> int:
     strata = num_strata(processes)
     kinds = processes if strata % processes == 0 else strata
     return kinds * max(1, math.ceil(cells / kinds / (processes * PIECE_CELLS)))
-
-
-def _scores(model: SampledModel, sizes: Sizes, kept_share: float) -> Traffic:
-    """Return what processes send that hold columns: the scores of a batch of windows."""
-    from embtrain.models.columns import batch_windows  # noqa: PLC0415 - loads numba
-
-    windows = batch_windows(model, sizes.vocabulary)
-    message = FLOAT_BYTES * windows * scores_per_window(model)
-    return Traffic("scores of a batch of windows", message, sizes.words * kept_share / windows)
 
 
 def scores_per_window(model: SampledModel) -> float:

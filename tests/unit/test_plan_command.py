@@ -74,6 +74,14 @@ def test_more_processes_than_row_groups_are_warned_of(conf, capsys):
     assert "It fits." not in output
 
 
+@pytest.mark.parametrize(("model", "columns"), [("sgns", 8), ("glove", 16)])
+def test_more_processes_than_columns_are_refused(conf, model, columns, capsys):
+    settings = [f"model.type={model}", "model.dim=8", "train.parallel=columns"]
+    given = ["--processes", "17", "--vocabulary", "1000", "--words", "100000"]
+    assert main(["plan", "--conf", conf, *given, *settings]) == 2
+    assert f"17 processes cannot share the {columns} columns" in capsys.readouterr().err
+
+
 def test_processes_that_hold_columns_need_no_row_group_each(conf, capsys):
     assert main(["plan", "--conf", conf, "--processes", "9", "train.parallel=columns"]) == 0
     assert "It fits." in capsys.readouterr().out

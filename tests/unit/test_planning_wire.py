@@ -115,6 +115,25 @@ def test_columns_of_glove_send_a_score_for_each_cell(tmp_path):
     assert scores.message == 4 * 24, "as many cells as words"
 
 
+@pytest.mark.parametrize(("device", "times"), [("cpu", 7), ("cuda", 1.75)])
+def test_scores_go_straight_to_the_others_on_cpus_and_round_a_ring_on_gpus(device, times):
+    settings = run(train={"parallel": "columns"})
+    (scores,) = estimate_traffic(settings, SIZES, zipf_occurrence(200), processes=8, threads=1, device=device)
+    assert scores.bytes_per_epoch == pytest.approx(times * scores.message * scores.per_epoch)
+
+
+def test_large_messages_of_many_processes_go_round_a_ring():
+    large = Sizes(vocabulary=1_000_000, words=10**9, sequences=10**6, row_groups=1000, largest_row_group=10**6)
+    (_, settling) = estimate_traffic(run(), large, zipf_occurrence(1_000_000), processes=8, threads=1)
+    assert settling.times == 1.75
+
+
+def test_cells_that_are_not_there_are_not_sent():
+    settings = run(model={"type": "glove"}, train={"parallel": "columns"})
+    (scores,) = estimate_traffic(settings, SIZES, zipf_occurrence(200), processes=2, threads=1)
+    assert scores.bytes_per_epoch == 0
+
+
 def test_one_process_sends_nothing():
     assert estimate_traffic(run(), SIZES, zipf_occurrence(200), processes=1, threads=2) == []
 
