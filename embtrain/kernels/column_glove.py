@@ -17,7 +17,7 @@ import numpy.typing as npt
 from embtrain.kernels.compilation import inlined, kernel
 from embtrain.kernels.glove import BATCH, scalar_product, step_both, weigh
 from embtrain.kernels.lanes import LANES
-from embtrain.kernels.rows import prefetch
+from embtrain.kernels.rows import prefetch, row_of
 
 AHEAD = 8
 """Cells between asking for a row and needing it."""
@@ -87,12 +87,6 @@ def deal_cells(segments, first, last, places, log_counts, cells):
                 batch, turn = 0, turn + 1
 
 
-@inlined
-def row_of(rows, place, row_bytes):
-    """Return the address of a row."""
-    return rows + np.int64(place) * row_bytes
-
-
 @kernel
 def score_cells(word_rows, context_rows, columns, cells, begin, end, scores):
     """Write the scalar products of the rows of a batch over some columns.
@@ -143,7 +137,7 @@ def take_errors(scores, cells, begin, log_x_max, exponent, factors):
 
 
 @inlined
-def ask_for(row, sums_from, chunks):
+def prefetch_with_sums(row, sums_from, chunks):
     """Prefetch columns of a row, and AdaGrad's sums of them."""
     prefetch(row, chunks)
     prefetch(row + sums_from, chunks)
@@ -164,8 +158,8 @@ def update_cells(word_rows, context_rows, columns, cells, begin, end, errors, ra
     words, contexts = word_rows.ctypes.data + skip, context_rows.ctypes.data + skip
     for cell in range(begin, end):
         if cell + AHEAD < end:
-            ask_for(row_of(words, cells.words[cell + AHEAD], row_bytes), sums_from, chunks)
-            ask_for(row_of(contexts, cells.contexts[cell + AHEAD], row_bytes), sums_from, chunks)
+            prefetch_with_sums(row_of(words, cells.words[cell + AHEAD], row_bytes), sums_from, chunks)
+            prefetch_with_sums(row_of(contexts, cells.contexts[cell + AHEAD], row_bytes), sums_from, chunks)
         word_row = row_of(words, cells.words[cell], row_bytes)
         context_row = row_of(contexts, cells.contexts[cell], row_bytes)
         step_both(word_row, context_row, errors[cell - begin], rate, chunks, sums_from)

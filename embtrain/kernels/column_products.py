@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from embtrain.kernels.column_rows import multiply_1, multiply_2, multiply_4, pull_1, pull_2, pull_4
 from embtrain.kernels.compilation import inlined, kernel
-from embtrain.kernels.rows import add_to_rows, prefetch, sum_rows
+from embtrain.kernels.rows import add_to_rows, prefetch, row_of, sum_rows
 
 AHEAD = 6
 """Groups ahead of the present one whose rows are asked for."""
@@ -45,12 +45,6 @@ class Weights(NamedTuple):
     def allocate(cls, num_inputs: int, num_outputs: int) -> Weights:
         """Make them for so many rows."""
         return cls(np.zeros(num_inputs, np.float32), np.zeros(num_outputs, np.float32))
-
-
-@inlined
-def row_of(rows, token_id, row_bytes):
-    """Return the address of a row."""
-    return rows + np.int64(token_id) * row_bytes
 
 
 @inlined
@@ -139,7 +133,7 @@ def weigh_cbow(products, batch, weights, sign):
 
 
 @inlined
-def ask_for(products, group, rows_in, rows_out, row_bytes, chunks):
+def prefetch_group(products, group, rows_in, rows_out, row_bytes, chunks):
     """Prefetch the row that a skip-gram's group has in common, and its last partner: the new one as windows go on."""
     common, _, _, ends, partners, _, _, _ = products
     prefetch(row_of(rows_out, common[group], row_bytes), chunks)
@@ -164,7 +158,7 @@ def score_skipgram(input_rows, output_rows, columns, products, batch, scores):
     start = ends[batch[0]]
     for group in range(batch[0], batch[1]):
         if group + AHEAD < batch[1]:
-            ask_for(products, group + AHEAD, rows_in, rows_out, row_bytes, chunks)
+            prefetch_group(products, group + AHEAD, rows_in, rows_out, row_bytes, chunks)
         row = row_of(rows_out, common[group], row_bytes)
         where = scores.ctypes.data + (ends[group] - start) * 4
         multiply_all(row, rows_in, row_bytes, partners, ends[group], ends[group + 1], where, chunks)
@@ -189,7 +183,7 @@ def update_skipgram(input_rows, output_rows, columns, products, batch, gradients
     start = ends[batch[0]]
     for group in range(batch[0], batch[1]):
         if group + AHEAD < batch[1]:
-            ask_for(products, group + AHEAD, rows_in, rows_out, row_bytes, chunks)
+            prefetch_group(products, group + AHEAD, rows_in, rows_out, row_bytes, chunks)
         row = row_of(rows_out, common[group], row_bytes)
         where = gradients.ctypes.data + (ends[group] - start) * 4
         share = share_of(of_output, common[group], pace)

@@ -17,7 +17,7 @@ AHEAD = 8
 
 
 @inlined
-def ask_for(rows, which, m):
+def prefetch_row(rows, which, m):
     """Prefetch one of the rows to come, if there is one."""
     if m < which.size:
         row_bytes = np.int64(rows.shape[1] * rows.itemsize)
@@ -37,8 +37,8 @@ def take_changes(rows, agreed, which, sent):
     change = np.empty(rows.shape[1], np.float32)
     bits = change.view(np.uint32)
     for m in range(which.size):
-        ask_for(rows, which, m + AHEAD)
-        ask_for(agreed, which, m + AHEAD)
+        prefetch_row(rows, which, m + AHEAD)
+        prefetch_row(agreed, which, m + AHEAD)
         row = which[m]
         for i in range(change.size):
             change[i] = rows[row, i] - agreed[row, i]
@@ -62,8 +62,8 @@ def add_changes(rows, agreed, which, share, sent, total):
     own, of_all = np.empty((2, rows.shape[1]), np.float32)
     own_bits, bits = own.view(np.uint32), of_all.view(np.uint32)
     for m in range(which.size):
-        ask_for(rows, which, m + AHEAD)
-        ask_for(agreed, which, m + AHEAD)
+        prefetch_row(rows, which, m + AHEAD)
+        prefetch_row(agreed, which, m + AHEAD)
         row = which[m]
         for i in range(own.size):
             own_bits[i] = np.uint32(sent[m, i]) << np.uint32(16)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from embtrain.kernels import lanes
+from embtrain.kernels.compilation import inlined
 
 BLOCK = 8
 """Chunks summed at a time."""
@@ -24,6 +26,12 @@ def _offset(builder: ir.IRBuilder, index: ir.Value) -> ir.Value:
 
 def _address(builder: ir.IRBuilder, addresses: ir.Value, index: ir.Value) -> ir.Value:
     return builder.load(builder.gep(builder.inttoptr(addresses, lanes.INT64.as_pointer()), [index]))
+
+
+@inlined
+def row_of(rows, number, row_bytes):
+    """Return the address of a row, by its number among rows that begin at the address ``rows``."""
+    return rows + np.int64(number) * row_bytes
 
 
 @intrinsic
