@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -113,11 +114,12 @@ class ColumnGlove:
         def deal_out(span: tuple[int, int]) -> DealtOut:
             return self._deal_out(block, span, learning_rate(int(offsets[span[0]])))
 
-        for cells, rate in in_order(self._layout, deal_out, spans, ahead=self._ahead):
-            cost, bad = self._compute.run(cells, rate)
-            if bad >= 0:
-                raise self._divergence(cells, bad)
-            yield Tally(len(cells.words), len(cells.words), cost)
+        with closing(in_order(self._layout, deal_out, spans, ahead=self._ahead)) as dealt_out:
+            for cells, rate in dealt_out:
+                cost, bad = self._compute.run(cells, rate)
+                if bad >= 0:
+                    raise self._divergence(cells, bad)
+                yield Tally(len(cells.words), len(cells.words), cost)
 
     def loss(self, block: CellBlock, seed: int) -> Tally:
         """Measure the cost of a block's cells with the rows as they are, all processes together."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Protocol
@@ -149,10 +150,14 @@ class ColumnWord2Vec:
     def _run(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
         """Go through a block span by span."""
         spans = cut_into_spans(block.offsets, SPAN_TOKENS)
-        laid_out = in_order(self._layout, lambda span: self._lay_out(block, span, seed), spans, ahead=self._ahead)
-        for (first, _), span in zip(spans, laid_out, strict=True):
-            loss = self._compute.run(span, learning_rate(int(block.offsets[first])))
-            yield Tally(span.items, span.predictions, loss)
+
+        def lay_out(span: tuple[int, int]) -> LaidOut:
+            return self._lay_out(block, span, seed)
+
+        with closing(in_order(self._layout, lay_out, spans, ahead=self._ahead)) as laid_out:
+            for (first, _), span in zip(spans, laid_out, strict=True):
+                loss = self._compute.run(span, learning_rate(int(block.offsets[first])))
+                yield Tally(span.items, span.predictions, loss)
 
     def _lay_out(self, block: Block, span: tuple[int, int], seed: int) -> LaidOut:
         """Lay out what a span asks for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import TypeVar
@@ -39,16 +39,24 @@ def in_order(
     spans: Sequence[tuple[int, int]],
     *,
     ahead: bool,
-) -> Iterator[DoneT]:
-    """Yield what ``work`` makes of each span, in order; if ``ahead``, a thread is at the next one meanwhile."""
+) -> Generator[DoneT, None, None]:
+    """Yield what ``work`` makes of each span, in order; if ``ahead``, a thread is at the next one meanwhile.
+
+    Once this has ended, or is closed, no thread is at work any more: who may stop early closes it.
+    """
     if not ahead:
         yield from map(work, spans)
         return
     begun = (thread.submit(work, span) for span in spans)
     coming = next(begun, None)
-    while coming is not None:
-        done, coming = coming.result(), next(begun, None)
-        yield done
+    try:
+        while coming is not None:
+            done, coming = coming.result(), next(begun, None)
+            yield done
+    finally:
+        if coming is not None:
+            coming.cancel()
+            wait([coming])
 
 
 def cut_into_spans(offsets: npt.NDArray[np.int64], items: int) -> list[tuple[int, int]]:

@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from embtrain.distributed import Group
 from embtrain.errors import CheckpointError, ConfigError, SetupError
 from embtrain.models.build import build_model
 from embtrain.models.columns import batch_windows
+from embtrain.models.threads import in_order
 from embtrain.vectors import Vectors
 
 WORKER = Path(__file__).parents[1] / "column_processes.py"
@@ -206,6 +210,24 @@ def test_batches_grow_with_the_vocabulary_up_to_a_bound():
     assert windows(1) == windows(100) == 16
     assert windows(10_000) < windows(20_000)
     assert windows(10**6) == windows(10**8)
+
+
+def test_no_thread_is_at_a_span_any_more_once_its_reader_stops():
+    finished, second_has_begun = [], Event()
+
+    def work(span):
+        if span == (1, 2):
+            second_has_begun.set()
+            time.sleep(0.2)
+        finished.append(span)
+        return span
+
+    with ThreadPoolExecutor(1) as thread:
+        spans = in_order(thread, work, [(0, 1), (1, 2), (2, 3)], ahead=True)
+        assert next(spans) == (0, 1)
+        second_has_begun.wait()
+        spans.close()
+        assert finished == [(0, 1), (1, 2)]
 
 
 def test_a_training_that_diverges_says_so(snapshot, tmp_path):
