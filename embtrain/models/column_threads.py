@@ -34,10 +34,11 @@ class ThreadedColumns:
     """The columns of one process, cut among threads; see :class:`embtrain.models.columns.Compute`.
 
     Args:
-        settings: skip-gram or CBOW.
-        input_rows: at the start. Shape ``(V, S)``, S the number of columns rounded up to 16.
+        settings: skip-gram, CBOW or FastText.
+        input_rows: of words, at the start; for FastText, room for the words of a batch. Shape ``(R, S)``, S the number
+            of columns rounded up to 16.
         columns: those of this process.
-        vocab_size: V.
+        vocab_size: V, the number of output rows.
         threads: that compute at the same time, at most one for each 16 columns.
     """
 
@@ -109,7 +110,8 @@ class ColumnSlice:
 
     Args:
         settings: of the model.
-        input_rows, output_rows: this process's columns. S of them, a multiple of 16.
+        input_rows, output_rows: this process's columns of what products name, as in :class:`ThreadedColumns`. Shapes
+            ``(R, S)`` and ``(V, S)``, S a multiple of 16.
         chunks: the first chunk of 16 columns of this thread, and how many it has.
         number: of the thread.
     """

@@ -47,7 +47,7 @@ class Batch(NamedTuple):
     groups: tuple[int, int]
     """The first of its groups, and the one after the last."""
     words: npt.NDArray[np.int32]
-    """For FastText: the ids of the words that its products name by their number. Else none."""
+    """For FastText: the ids of the words that its products name by their number. Else empty."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class LaidOut:
 
     products: Products
     num_batches: int
-    items: int = 0
+    items: int
     """Tokens of the text."""
-    predictions: int = 0
+    predictions: int
     words: BatchWords | None = None
     """For FastText."""
 

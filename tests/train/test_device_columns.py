@@ -1,5 +1,7 @@
 """Columns as torch computes them, here on the CPU, against their slow twin; test_columns.py trains with them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,11 +38,11 @@ def batches(*, cbow, seed=3):
 
 
 def laid_out(groups_of_batches, *, cbow):
-    """Return the same as products."""
+    """Return the same as a span."""
     groups = [group for batch in groups_of_batches for group in batch]
     heads = [head if cbow else [head] for head, _ in groups]
     products = [product for _, products in groups for product in products]
-    return Products(
+    arrays = Products(
         common=np.array([head[0] for head in heads], np.int32),
         contexts=np.array([member for head in heads for member in head], np.int32),
         context_offsets=np.cumsum([0, *map(len, heads)]),
@@ -50,17 +52,19 @@ def laid_out(groups_of_batches, *, cbow):
         batches=np.cumsum([0, *map(len, groups_of_batches)]),
         shares=np.array([1 / len(head) for head in heads], np.float32),
     )
+    return LaidOut(arrays, len(groups_of_batches), items=0, predictions=len(products))
 
 
 def numbered(groups_of_batches, *, cbow):
-    """Return the same of FastText, as a span."""
-    products, parts = laid_out(groups_of_batches, cbow=cbow), as_arrays(PARTS)
+    """Return the same of FastText."""
+    span, parts = laid_out(groups_of_batches, cbow=cbow), as_arrays(PARTS)
+    products = span.products
     ids, ends = (products.contexts, products.context_offsets) if cbow else (products.partners, products.offsets)
     if cbow:
         share_among_rows(products, products.batches[-1], parts)
     words = BatchWords.allocate(len(ids), len(groups_of_batches))
     number_words(ids, ends, products.batches, len(groups_of_batches), np.full(VOCAB, -1, np.int32), words)
-    return LaidOut(products, len(groups_of_batches), words=words)
+    return replace(span, words=words)
 
 
 def over_rows(groups_of_batches, *, cbow):
@@ -104,7 +108,7 @@ def test_a_span_does_what_the_twin_does(name, rate, rows):
     expected = reference_columns.train_at_once(
         slow_in, slow_out, groups, rate, MOST_RATE, cbow=cbow, divide_gradient=divide
     )
-    loss = compute.run(LaidOut(laid_out(groups, cbow=cbow), len(groups)), rate)
+    loss = compute.run(laid_out(groups, cbow=cbow), rate)
     assert loss == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(compute.state()["input"], slow_in, atol=2e-5)
     np.testing.assert_allclose(compute.state()["output"], slow_out, atol=2e-5)
@@ -131,7 +135,7 @@ def test_a_span_of_fasttext_does_what_the_twin_does(architecture, rate):
 @pytest.mark.parametrize("name", WORD2VEC)
 def test_without_a_learning_rate_nothing_moves_and_the_loss_is_the_same(name, rows):
     groups = batches(cbow=name != "sgns")[-1:]
-    span = LaidOut(laid_out(groups, cbow=name != "sgns"), 1)
+    span = laid_out(groups, cbow=name != "sgns")
     measured, trained = filled(name, rows), filled(name, rows)
     assert measured.run(span, 0.0) == pytest.approx(trained.run(span, 0.5), rel=1e-6)
     for matrix, found in measured.state().items():

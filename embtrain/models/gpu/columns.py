@@ -24,7 +24,7 @@ from embtrain.models.columns import LaidOut, has_means, most_rate
 from embtrain.models.gpu.column_rows import BoundedRows, ComposedRows
 
 
-class Batch(NamedTuple):
+class DeviceBatch(NamedTuple):
     """Products that are scored together: P of them, in G groups of a head each, which are made of M rows."""
 
     head_of: torch.Tensor
@@ -47,10 +47,11 @@ class DeviceColumns:
     On a GPU sums may differ in the last digits from run to run: they are added up in no order.
 
     Args:
-        settings: skip-gram or CBOW.
-        input_rows: at the start; copied. Shape ``(V, S)``, S at least the number of columns.
+        settings: skip-gram, CBOW or FastText.
+        input_rows: at the start, of words and, for FastText, n-grams; copied. Shape ``(R, S)``, S at least the number
+            of columns.
         columns: those of this process.
-        vocab_size: V.
+        vocab_size: V, the number of output rows.
         device: of the rows.
     """
 
@@ -94,7 +95,7 @@ class DeviceColumns:
         """Yield, for each batch, what its products name as inputs."""
         return (self._input for _ in range(span.num_batches))
 
-    def _batches(self, products: Products, num_batches: int) -> Iterator[Batch]:
+    def _batches(self, products: Products, num_batches: int) -> Iterator[DeviceBatch]:
         """Copy a span to the device, and yield its batches."""
         groups = products.batches[: num_batches + 1].tolist()
         ends = products.offsets[: groups[-1] + 1]
@@ -110,7 +111,7 @@ class DeviceColumns:
         members, share = self._put(ids[: member_ends[-1]]), self._put(shares[: groups[-1]])
         for begin, end in pairwise(groups):
             of_products, of_members = slice(ends[begin], ends[end]), slice(member_ends[begin], member_ends[end])
-            yield Batch(
+            yield DeviceBatch(
                 head_of[of_products] - begin,
                 partners[of_products],
                 labels[of_products],
@@ -119,7 +120,7 @@ class DeviceColumns:
                 share[begin:end],
             )
 
-    def _step(self, batch: Batch, inputs: BoundedRows | ComposedRows, rate: float) -> torch.Tensor:
+    def _step(self, batch: DeviceBatch, inputs: BoundedRows | ComposedRows, rate: float) -> torch.Tensor:
         """Score a batch and move its rows; return the loss, float64."""
         heads_of, partners_of = (inputs, self._output) if self._has_means else (self._output, inputs)
         heads = self._summed(heads_of.read(batch.members) * batch.share[batch.member_of, None], batch)
@@ -140,7 +141,7 @@ class DeviceColumns:
                 heads_of.add(batch.members, of_members, weights[batch.member_of], pace)
         return (weight * softplus(-sign * scores)).sum(dtype=torch.float64)
 
-    def _summed(self, rows: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def _summed(self, rows: torch.Tensor, batch: DeviceBatch) -> torch.Tensor:
         """Add up the rows of each head's members. Shape ``(G, C)``."""
         return rows.new_zeros(len(batch.share), rows.shape[1]).index_add_(0, batch.member_of, rows)
 
