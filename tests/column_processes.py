@@ -44,8 +44,8 @@ MODELS = WORD2VEC | {
 COMPUTES = ("threads", "device")
 
 
-def built(model, vocabulary, subwords, columns, *, compute, threads, seed):
-    """Return a model by columns; those of a device are computed as on a GPU, but on the CPU."""
+def built(model, vocabulary, subwords, columns, *, compute, threads, seed, device):
+    """Return a model by columns; those of a device are computed as on a GPU, even where it is the CPU."""
     if compute == "threads":
         return build_model(
             model, vocabulary, threads=threads, seed=seed, subwords=subwords, columns=columns, device="cpu"
@@ -53,21 +53,32 @@ def built(model, vocabulary, subwords, columns, *, compute, threads, seed):
     own = slice(columns.first, columns.last)
     if isinstance(model, GloveSettings):
         both = glove_rows.starting_rows(len(vocabulary), DIM, seed, own)
-        of_cells = DeviceGloveColumns(model, both, columns, device="cpu")
+        of_cells = DeviceGloveColumns(model, both, columns, device=device)
         return ColumnGlove(
             model, vocabulary, Strata(len(vocabulary), num_strata(1)), columns, of_cells, lays_out_ahead=True
         )
     if isinstance(model, FastTextSettings):
         parts_of_words = SubwordRows.of(subwords)
         rows = starting_rows(parts_of_words.num_rows, DIM, seed, own)
-        of_words = DeviceSubwords(model, rows, columns, parts=parts_of_words.parts, device="cpu")
+        of_words = DeviceSubwords(model, rows, columns, parts=parts_of_words.parts, device=device)
         return ColumnFastText(model, vocabulary, parts_of_words, columns, of_words, lays_out_ahead=True)
     rows = starting_rows(len(vocabulary), DIM, seed, own)
-    compute = DeviceColumns(model, rows, columns, vocab_size=len(vocabulary), device="cpu")
+    compute = DeviceColumns(model, rows, columns, vocab_size=len(vocabulary), device=device)
     return ColumnWord2Vec(model, vocabulary, columns, compute, lays_out_ahead=True)
 
 
-def prepared(snapshot, checkpoint, *, name="sgns", compute="threads", group=None, threads=1, observe=None, **options):
+def prepared(
+    snapshot,
+    checkpoint,
+    *,
+    name="sgns",
+    compute="threads",
+    device="cpu",
+    group=None,
+    threads=1,
+    observe=None,
+    **options,
+):
     """Return a training by columns that is ready to run."""
     vocabulary = Vocabulary.read(snapshot)
     settings = Settings(
@@ -79,8 +90,11 @@ def prepared(snapshot, checkpoint, *, name="sgns", compute="threads", group=None
         Corpus.open(settings, snapshot, len(vocabulary), Group()),
         columns_for(settings.model, group or Group()),
     )
+    model = built(
+        settings.model, vocabulary, corpus.subwords, columns, compute=compute, threads=threads, seed=1, device=device
+    )
     return Training(
-        model=built(settings.model, vocabulary, corpus.subwords, columns, compute=compute, threads=threads, seed=1),
+        model=model,
         source=corpus.source,
         held_out=corpus.held_out,
         settings=settings.train,
