@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
@@ -22,12 +21,12 @@ from embtrain.config import GloveSettings
 from embtrain.data.strata import Strata
 from embtrain.data.tiles import CellBlock
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group
 from embtrain.errors import ConfigError
 from embtrain.kernels.column_glove import Cells, count_most, deal_cells
+from embtrain.models.column_model import ColumnModel
 from embtrain.models.glove import offsets_of
 from embtrain.models.glove_rows import by_id, divergence, parts_of_vectors
-from embtrain.models.protocol import Merger, Tally, alone
+from embtrain.models.protocol import Tally
 from embtrain.models.threads import cut_into_spans, in_order
 
 SPAN_CELLS = 1 << 20
@@ -75,7 +74,7 @@ class CellCompute(Protocol):
         """Copy them in."""
 
 
-class ColumnGlove:
+class ColumnGlove(ColumnModel[CellBlock, CellCompute]):
     """The columns of one process, and the cells that all of them go through.
 
     Args:
@@ -97,10 +96,10 @@ class ColumnGlove:
         *,
         lays_out_ahead: bool,
     ) -> None:
-        self._settings, self._strata, self._columns, self._compute = settings, strata, columns, compute
+        super().__init__(columns, compute, lays_out_ahead=lays_out_ahead)
+        self._settings, self._strata = settings, strata
         self._tokens = vocabulary.tokens
         self._counts = np.zeros((2, len(vocabulary)), np.int32)
-        self._layout, self._ahead = ThreadPoolExecutor(1, thread_name_prefix="layout"), lays_out_ahead
 
     def train(self, block: CellBlock, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:  # noqa: ARG002 - nothing is drawn
         """Train on a block; see :class:`embtrain.models.protocol.Model`. All processes must, on the same one.
@@ -120,22 +119,6 @@ class ColumnGlove:
                 if bad >= 0:
                     raise self._divergence(cells, bad)
                 yield Tally(len(cells.words), len(cells.words), cost)
-
-    def loss(self, block: CellBlock, seed: int) -> Tally:
-        """Measure the cost of a block's cells with the rows as they are, all processes together."""
-        return sum(self.train(block, lambda _: 0.0, seed), Tally())
-
-    def merger(self, group: Group, words: float) -> Merger:  # noqa: ARG002 - there are no copies
-        """Return what does nothing: no two processes hold the same numbers."""
-        return alone
-
-    def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return this process's columns of both matrices, with their sums. Shape ``(V, 2, C)``; on a GPU, copies."""
-        return self._compute.state()
-
-    def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Copy this process's columns in."""
-        self._compute.load_state(state)
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the vectors that the settings ask for, in the first process; in each other no more than its columns.

@@ -16,7 +16,7 @@ from embtrain.kernels.column_glove import Cells, score_cells, take_errors, updat
 from embtrain.kernels.lanes import LANES
 from embtrain.kernels.scratch import aligned_rows
 from embtrain.models.glove_rows import Rows
-from embtrain.models.threads import share_out
+from embtrain.models.threads import on_each, share_out
 
 Slice = tuple[int, int]
 """The first chunk of 16 columns that a thread computes with, and how many it has."""
@@ -83,7 +83,4 @@ class ThreadedGloveColumns:
 
     def _on_each(self, work: Callable[[int, Slice], None]) -> None:
         """Call ``work`` for each thread's columns, by their number."""
-        if len(self._slices) == 1:
-            work(0, self._slices[0])
-        else:
-            list(self._pool.map(work, range(len(self._slices)), self._slices))
+        on_each(self._pool, lambda numbered: work(*numbered), list(enumerate(self._slices)))

@@ -27,7 +27,7 @@ from embtrain.kernels.column_rows import take_gradients
 from embtrain.kernels.lanes import LANES
 from embtrain.kernels.scratch import aligned_rows
 from embtrain.models.columns import Batch, LaidOut, has_means, most_rate
-from embtrain.models.threads import share_out
+from embtrain.models.threads import on_each, share_out
 
 
 class ThreadedColumns:
@@ -99,10 +99,7 @@ class ThreadedColumns:
         self._weigh(products, batch.groups, self._weights, np.float32(-1))
 
     def _on_each(self, work: Callable[[ColumnSlice], None]) -> None:
-        if len(self._slices) == 1:
-            work(self._slices[0])
-        else:
-            list(self._pool.map(work, self._slices))
+        on_each(self._pool, work, self._slices)
 
 
 class ColumnSlice:

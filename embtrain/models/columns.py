@@ -8,7 +8,6 @@ wire, rows never do, and the result is that of one process, but for the order in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,13 +20,13 @@ from embtrain.columns import Columns
 from embtrain.config import CbowSettings, FastTextSettings, SampledModel
 from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
-from embtrain.distributed import Group
 from embtrain.kernels.column_layout import TILE, Drawn, Products, lay_cbow, lay_skipgram
 from embtrain.kernels.column_products import MOST_RATE
 from embtrain.kernels.column_words import MOST_SUBWORD_RATE, BatchWords
+from embtrain.models.column_model import ColumnModel
 from embtrain.models.hogwild import SPAN_TOKENS, keep_threshold, span_seed
 from embtrain.models.objectives import alias_table
-from embtrain.models.protocol import Merger, Tally, alone
+from embtrain.models.protocol import Tally
 from embtrain.models.threads import cut_into_spans, in_order
 
 FEWEST_WINDOWS, MOST_WINDOWS = 16, 1024
@@ -94,7 +93,7 @@ class Compute(Protocol):
         """Copy them in."""
 
 
-class ColumnWord2Vec:
+class ColumnWord2Vec(ColumnModel[Block, Compute]):
     """The columns of one process, and the text that all of them go through.
 
     Args:
@@ -114,41 +113,14 @@ class ColumnWord2Vec:
         *,
         lays_out_ahead: bool,
     ) -> None:
-        self._settings, self._columns, self._compute = settings, columns, compute
+        super().__init__(columns, compute, lays_out_ahead=lays_out_ahead)
+        self._settings = settings
         self._keep_threshold = keep_threshold(vocabulary)
         self._alias = alias_table(vocabulary)
         self._batch_windows = batch_windows(settings, len(vocabulary))
-        self._layout, self._ahead = ThreadPoolExecutor(1, thread_name_prefix="layout"), lays_out_ahead
 
     def train(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
         """Train on a block; see :class:`embtrain.models.protocol.Model`. All processes must, on the same one."""
-        yield from self._run(block, learning_rate, seed)
-
-    def loss(self, block: Block, seed: int) -> Tally:
-        """Measure the loss on a block, all processes together."""
-        return sum(self._run(block, lambda _: 0.0, seed), Tally())
-
-    def merger(self, group: Group, words: float) -> Merger:  # noqa: ARG002 - there are no copies
-        """Return what does nothing: no two processes hold the same numbers."""
-        return alone
-
-    def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return this process's columns of both matrices; on a GPU, copies."""
-        return self._compute.state()
-
-    def load_state(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Copy this process's columns in."""
-        self._compute.load_state(state)
-
-    def vectors(self) -> npt.NDArray[np.float32]:
-        """Return the input vectors, ``(V, dim)``, in the first process, and in each other no more than its columns.
-
-        All processes must call it together.
-        """
-        return self._columns.whole(self._compute.state()["input"])
-
-    def _run(self, block: Block, learning_rate: Callable[[int], float], seed: int) -> Iterator[Tally]:
-        """Go through a block span by span."""
         spans = cut_into_spans(block.offsets, SPAN_TOKENS)
 
         def lay_out(span: tuple[int, int]) -> LaidOut:
@@ -158,6 +130,13 @@ class ColumnWord2Vec:
             for (first, _), span in zip(spans, laid_out, strict=True):
                 loss = self._compute.run(span, learning_rate(int(block.offsets[first])))
                 yield Tally(span.items, span.predictions, loss)
+
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """Return the input vectors, ``(V, dim)``, in the first process, and in each other no more than its columns.
+
+        All processes must call it together.
+        """
+        return self._columns.whole(self._compute.state()["input"])
 
     def _lay_out(self, block: Block, span: tuple[int, int], seed: int) -> LaidOut:
         """Lay out what a span asks for."""

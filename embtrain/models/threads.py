@@ -14,6 +14,7 @@ from embtrain.kernels.padding import LANES
 from embtrain.models.protocol import Tally
 
 DoneT = TypeVar("DoneT")
+ItemT = TypeVar("ItemT")
 
 
 def in_threads(
@@ -31,6 +32,14 @@ def in_threads(
         for future in pending:
             future.cancel()
         wait(pending)
+
+
+def on_each(pool: ThreadPoolExecutor, work: Callable[[ItemT], None], items: Sequence[ItemT]) -> None:
+    """Call ``work(item)`` for every item, each in a thread of ``pool``; one alone here, which wakes no thread."""
+    if len(items) == 1:
+        work(items[0])
+    else:
+        list(pool.map(work, items))
 
 
 def in_order(
