@@ -39,12 +39,17 @@ def bar(monkeypatch):
     return say
 
 
-def slow_table(spark):
-    """Build a vocabulary in four tasks, the last of which takes long, however many run at once."""
+def slow_table(spark, folder):
+    """Build a vocabulary in four tasks, of which the last one takes long once the others are through."""
+    last = 3
 
     def slowly(batches):
         for batch in batches:
-            time.sleep(3.0 if batch.column("id")[0].as_py() == 3 else 0.0)
+            task = batch.column("id")[0].as_py()
+            (folder / f"{task}.through").touch()
+            while task == last and len(list(folder.glob("*.through"))) <= last:
+                time.sleep(0.05)
+            time.sleep(3.0 if task == last else 0.0)
             yield batch
 
     rows = spark.range(0, 4, 1, 4).selectExpr("cast(id AS int) id", "'a' token", "1L count")
@@ -54,17 +59,19 @@ def slow_table(spark):
 @pytest.mark.usefixtures("soon")
 def test_a_slow_stage_says_how_many_of_its_tasks_are_done(spark, bar, tmp_path, caplog):
     bar("false")
-    stage = Stage(table=VOCABULARY, build=lambda: slow_table(spark), settings={}, code=(), inputs={})
-    provide(Location.of(tmp_path), stage)
+    stage = Stage(table=VOCABULARY, build=lambda: slow_table(spark, tmp_path), settings={}, code=(), inputs={})
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    provide(Location.of(snapshot), stage)
     lines = [record.getMessage() for record in caplog.records if "…" in record.getMessage()]
-    assert any(re.match(r"vocabulary … [123] of 4 tasks done, [123] running, \d", line) for line in lines), lines
+    assert any(re.match(r"vocabulary … 3 of 4 tasks done, 1 running, \d", line) for line in lines), lines
 
 
 @pytest.mark.usefixtures("soon")
-def test_where_spark_draws_its_bar_the_log_says_nothing(spark, bar, caplog):
+def test_where_spark_draws_its_bar_the_log_says_nothing(spark, bar, tmp_path, caplog):
     bar("true")
     with reported(spark.sparkContext, "vocabulary"):
-        slow_table(spark).count()
+        slow_table(spark, tmp_path).count()
     assert caplog.records == []
 
 
