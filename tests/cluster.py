@@ -2,8 +2,8 @@
 
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -94,16 +94,15 @@ def words_of(process):
 @contextmanager
 def standalone_cluster(folder, num_workers=2):
     """Start a master and workers of one core each, and end them with the block."""
-    port, ui_port = free_port(), free_port()
-    master, ui = f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}/json/"
-    started = [daemon(folder, "master.Master", "--port", port, "--webui-port", ui_port)]
+    started = [daemon(folder, "master.Master", "--port", 0, "--webui-port", 0)]
     try:
-        wait_for(lambda: state(ui) is not None, started)
+        wait_for(lambda: addresses(folder) is not None, started)
+        master, ui = addresses(folder)
         for number in range(num_workers):
             work = folder / f"worker-{number}"
             sizes = ("--cores", 1, "--memory", "1g", "--work-dir", work, "--webui-port", 0)
             started.append(daemon(folder, "worker.Worker", *sizes, master))
-        wait_for(lambda: state(ui)["aliveworkers"] == num_workers, started)
+        wait_for(lambda: state(ui).get("aliveworkers") == num_workers, started)
         yield Cluster(master, [psutil.Process(process.pid) for process in started[1:]])
     finally:
         for process in reversed(started):
@@ -112,24 +111,27 @@ def standalone_cluster(folder, num_workers=2):
             process.wait()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def daemon(folder, name, *options):
     command = [SPARK_HOME / "bin" / "spark-class", f"org.apache.spark.deploy.{name}", "--host", "127.0.0.1", *options]
     with (folder / "daemons.log").open("ab") as log:
         return subprocess.Popen([str(word) for word in command], env=environment(), stdout=log, stderr=log)
 
 
+def addresses(folder):
+    """Return where the master and its web page listen, which its log says; None until both do."""
+    log = (folder / "daemons.log").read_text(encoding="utf-8")
+    found = re.search(r" at (spark://\S+)$.* started at (http://\S+)$", log, re.MULTILINE | re.DOTALL)
+    return found and found.groups()
+
+
 def state(ui):
-    """Return what the master says of itself; None until it answers."""
+    """Return what the master says of itself; nothing until it answers."""
     try:
-        with urllib.request.urlopen(ui, timeout=5) as answer:  # noqa: S310 - an address of this machine
+        with urllib.request.urlopen(f"{ui}/json/", timeout=5) as answer:  # noqa: S310 - an address of this machine
             return json.load(answer)
-    except OSError:
-        return None
+    except (OSError, json.JSONDecodeError):
+        # Its pages are put in place one after the other, and the first of them answers for all that are missing yet.
+        return {}
 
 
 def wait_for(condition, processes):
