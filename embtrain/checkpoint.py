@@ -1,12 +1,14 @@
 """The state of an unfinished run: enough to go on as if it had never stopped.
 
 A checkpoint is a folder. ``checkpoint.json`` names the arrays' file. Each of the two gets its name in one step once
-it is whole, so a run that dies while it saves leaves the checkpoint before, even one of the same position.
+it is on the disk, so a run or a machine that dies while it saves leaves the checkpoint before, even one of the same
+position.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -19,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from embtrain.distributed import Group
 from embtrain.errors import CheckpointError
+from embtrain.tensor_file import write_tensors
 
 RECORD = "checkpoint.json"
 UNFINISHED = "checkpoint.unfinished"
@@ -83,9 +85,9 @@ class Checkpoint:
             self.folder.mkdir(parents=True, exist_ok=True)
             unfinished = self.folder / UNFINISHED
             self._write_arrays(state, unfinished)
-            unfinished.replace(self.folder / name)
+            _put(unfinished, self.folder / name)
             unfinished.write_text(json.dumps(record, indent=1), "utf-8")
-            unfinished.replace(self.folder / RECORD)
+            _put(unfinished, self.folder / RECORD)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"cannot write a checkpoint to {self.folder}: {error}") from None
         if before and before["state"] != name:
@@ -158,7 +160,7 @@ class Checkpoint:
             (self.folder / record["state"]).unlink(missing_ok=True)
 
     def _write_arrays(self, state: Mapping[str, npt.NDArray[np.float32]], path: Path) -> None:
-        save_file(dict(state), path)
+        write_tensors(state, path)
 
     def _read_arrays(
         self, file: Any, shapes: Mapping[str, tuple[int | None, ...]]
@@ -188,6 +190,13 @@ class Checkpoint:
     @property
     def _advice(self) -> str:
         return f"delete {self.folder / RECORD} to start anew, or set train.checkpoint to another folder"
+
+
+def _put(unfinished: Path, path: Path) -> None:
+    """Give a file its name once it is on the disk: a machine that fails leaves it whole, or the one before."""
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
 
 
 def _differing(theirs: Any, mine: Any) -> str:

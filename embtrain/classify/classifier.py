@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import embtrain
 from embtrain.classifier_settings import ClassifySettings
@@ -20,6 +20,7 @@ from embtrain.classify.network import Network
 from embtrain.classify.tokens import Features, Tokens
 from embtrain.errors import FormatError
 from embtrain.formats.files import errors_named, finished
+from embtrain.tensor_file import write_tensors
 from embtrain.text import TextRules
 from embtrain.text.utf8 import utf8_texts
 
@@ -76,8 +77,8 @@ class Classifier:
             unfinished.mkdir()
             for number, source in enumerate(self.inputs):
                 source.save(unfinished / f"input-{number}")
-            weights = {name: value.contiguous().cpu() for name, value in self.network.state_dict().items()}
-            save_file(weights, unfinished / _NETWORK)
+            weights = {name: value.numpy(force=True) for name, value in self.network.state_dict().items()}
+            write_tensors(weights, unfinished / _NETWORK)
             text = json.dumps(metadata, indent=1, ensure_ascii=False)
             (unfinished / _METADATA).write_text(text + "\n", encoding="utf-8")
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 import embtrain
 from embtrain.errors import FormatError
@@ -25,6 +25,7 @@ from embtrain.formats.tensors import Precision, Tensors, pack, unpack
 from embtrain.formats.words import utf8_words
 from embtrain.schema import VOCABULARY
 from embtrain.subword_vectors import SubwordVectors
+from embtrain.tensor_file import write_tensors
 from embtrain.vectors import Vectors
 
 TENSOR = "vectors.safetensors"
@@ -49,7 +50,7 @@ def write(vectors: Vectors, path: Path, precision: Precision = "full") -> None:
     with finished(path) as folder:
         folder.mkdir()
         try:
-            save_file(pack(vectors, precision), folder / TENSOR)
+            write_tensors(pack(vectors, precision), folder / TENSOR)
         except SafetensorError as error:  # what the operating system said is in it, but it is no OSError
             raise FormatError(f"cannot write {path}: {error}") from None
         pq.write_table(pa.table(columns, schema=VOCABULARY.arrow_schema), folder / _VOCABULARY, compression="zstd")

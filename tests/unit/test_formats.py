@@ -230,6 +230,16 @@ except formats.FormatError as error:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_all_files_of_a_folder_may_be_read_by_whoever_may_read_new_files(vectors, tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        formats.write(vectors, tmp_path / "vectors", "safetensors")
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "vectors").iterdir()} == {mode}
+
+
 def test_a_folder_of_vectors_is_never_overwritten(vectors, tmp_path):
     formats.write(vectors, tmp_path / "vectors", "safetensors")
     with pytest.raises(FormatError, match="exists already"):
