@@ -83,21 +83,34 @@ def _renew(file: Location, lease: dict[str, Any], released: threading.Event) -> 
 
 def _require_way(location: Location, own: Location, *, exclusive: bool) -> None:
     """Refuse to go on where another's lease stands in the way; delete those that have expired."""
-    entries = location.filesystem.get_file_info(fs.FileSelector(location.path))
-    leases = [info for info in entries if info.base_name.startswith(_PREFIX) and info.base_name.endswith(_SUFFIX)]
+    written = _leases(location)
     # Its own file, just written, gives the time by the clock of the file system, which need not be this machine's.
-    now = max(info.mtime_ns for info in leases)
-    for info in leases:
-        file = location / info.base_name
-        other = file.read_json() if file.path != own.path else None
-        if not other:
+    now = max(written.values())
+    for name, time_ns in written.items():
+        file = location / name
+        if file.path == own.path:
             continue
-        if now - info.mtime_ns > EXPIRY_SECONDS * 1e9:
+        if now - time_ns > EXPIRY_SECONDS * 1e9:
             with suppress(FileNotFoundError):  # others delete it as well
                 file.filesystem.delete_file(file.path)
-        elif exclusive or other["exclusive"]:
+            continue
+        other = file.read_json()
+        if other and (exclusive or other["exclusive"]):
             raise SetupError(
                 f"{location} is in use by {other['holder']} (process {other['process']} on {other['host']}, "
                 f"since {other['since']}): wait until that has ended; if it was killed, "
                 f"it counts as ended {EXPIRY_SECONDS / 60:g} minutes later"
             )
+
+
+def _leases(location: Location) -> dict[str, int]:
+    """Return when each lease was last written, in nanoseconds since 1970, by its file's name.
+
+    A file that is about to take that name counts: some file systems delete the old one before.
+    """
+    written: dict[str, int] = {}
+    for info in location.filesystem.get_file_info(fs.FileSelector(location.path)):
+        stem, suffix, _ = info.base_name.partition(_SUFFIX)
+        if stem.startswith(_PREFIX) and suffix:
+            written[stem + suffix] = max(written.get(stem + suffix, 0), info.mtime_ns)
+    return written

@@ -7,6 +7,7 @@ schemes (``s3a://``) are understood.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ _SPARK_SCHEMES = {"s3a": "s3", "s3n": "s3"}
 # These show an object only once it is whole, and cannot rename.
 _OBJECT_STORES = (fs.S3FileSystem, fs.GcsFileSystem)
 
+# HDFS renames over a file only once that is deleted: for a moment neither is there.
+_LONGEST_GAP_SECONDS = 2.0
 
 UNFINISHED = ".unfinished"
 """Ends the name of a file that is being written, and of what is left of one whose writer was killed."""
@@ -86,15 +89,33 @@ class Location:
             self.filesystem.delete_dir(self.path)
 
     def read_json(self) -> dict[str, Any] | None:
-        """Read a JSON object; None where there is no file, ValueError where it is no JSON object."""
-        try:
-            with self.filesystem.open_input_stream(self.path) as stream:
-                value = json.loads(stream.read())
-        except FileNotFoundError:
+        """Read a JSON object; None where there is no file, ValueError where it is no JSON object.
+
+        A file that is not there while another is about to take its name is waited for.
+        """
+        deadline = time.monotonic() + _LONGEST_GAP_SECONDS
+        while (data := self._read()) is None and self._is_being_written() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        data = data or self._read()  # it may have got its name just after it was looked for
+        if data is None:
             return None
+        value = json.loads(data)
         if not isinstance(value, dict):
             raise ValueError(f"{self}: expected a JSON object")
         return value
+
+    def _read(self) -> bytes | None:
+        try:
+            with self.filesystem.open_input_stream(self.path) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
+    def _is_being_written(self) -> bool:
+        folder, _, name = self.path.rpartition("/")
+        entries = self.filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+        names = [info.base_name for info in entries]
+        return any(other.startswith(f"{name}.") and other.endswith(UNFINISHED) for other in names)
 
     def write_json(self, value: dict[str, Any]) -> None:
         """Write a JSON object, whole or not at all.
@@ -108,4 +129,11 @@ class Location:
         with self.filesystem.open_output_stream(target) as stream:
             stream.write(data)
         if renames:
-            self.filesystem.move(target, self.path)
+            self._replace_by(target)
+
+    def _replace_by(self, source: str) -> None:
+        try:
+            self.filesystem.move(source, self.path)
+        except NotImplementedError:  # Azure without hierarchical namespaces: a copy shows once it is whole
+            self.filesystem.copy_file(source, self.path)
+            self.filesystem.delete_file(source)

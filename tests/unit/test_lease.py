@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from contextlib import ExitStack
 
@@ -78,6 +79,17 @@ def test_a_lease_is_renewed_while_it_is_held(location, tmp_path, monkeypatch):
         while path.stat().st_mtime == 0:
             assert time.monotonic() < deadline, "never renewed"
             time.sleep(0.01)
+
+
+def test_a_lease_counts_while_a_file_system_has_deleted_it_and_not_yet_renamed_the_next(location, tmp_path):
+    leave_a_lease(tmp_path, seconds_ago=20)
+    renewed = tmp_path / ".lease-0123.json.4567.unfinished"
+    (tmp_path / ".lease-0123.json").rename(renewed)
+    renaming = threading.Timer(0.2, lambda: renewed.rename(tmp_path / ".lease-0123.json"))
+    renaming.start()
+    with pytest.raises(SetupError, match="process 7 on elsewhere"), held(location, "x", exclusive=True):
+        pytest.fail("began")
+    renaming.join()
 
 
 def test_a_reader_goes_without_a_lease_where_it_cannot_write(tmp_path):

@@ -1,12 +1,15 @@
 """Locations: paths and URIs, listing, and JSON that is whole or absent."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pyarrow import fs
 
+from embtrain import storage
 from embtrain.errors import SetupError
 from embtrain.storage import Location
+from file_systems import CannotRename, DeletesBeforeItRenames
 
 
 def test_a_relative_path_becomes_absolute(tmp_path, monkeypatch):
@@ -93,7 +96,7 @@ def test_json_that_several_write_at_once_is_one_of_theirs(tmp_path):
 
 
 def test_whoever_reads_json_while_it_is_replaced_reads_the_old_file_whole(tmp_path):
-    # A file system that is no local disk to us, but renames as one, as HDFS does.
+    # A file system that is no local disk to us, but renames as one.
     location = Location(
         fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "values.json", "hdfs://host/values.json"
     )
@@ -102,6 +105,35 @@ def test_whoever_reads_json_while_it_is_replaced_reads_the_old_file_whole(tmp_pa
         location.write_json({"b": 2})
         assert reader.read() == '{\n "a": 1\n}\n'
     assert location.read_json() == {"b": 2}
+
+
+def test_whoever_reads_json_that_is_gone_before_another_takes_its_name_waits_for_that(tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        read = []
+
+        def reads_meanwhile():
+            read.append(pool.submit(location.read_json))
+            time.sleep(0.2)
+
+        file_system = fs.PyFileSystem(DeletesBeforeItRenames(between=reads_meanwhile))
+        location = Location(file_system, str(tmp_path / "values.json"), "hdfs://host/values.json")
+        location.write_json({"a": 1})
+        location.write_json({"a": 2})
+        assert [future.result() for future in read] == [{"a": 2}]
+
+
+def test_json_is_replaced_where_nothing_can_be_renamed(tmp_path):
+    location = Location(fs.PyFileSystem(CannotRename()), str(tmp_path / "values.json"), "abfss://box/values.json")
+    location.write_json({"a": 1})
+    location.write_json({"a": 2})
+    assert location.read_json() == {"a": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["values.json"]
+
+
+def test_what_a_killed_writer_left_is_not_waited_for_for_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_LONGEST_GAP_SECONDS", 0.1)
+    (tmp_path / "values.json.0123.unfinished").write_text('{"a": ')
+    assert (Location.of(tmp_path) / "values.json").read_json() is None
 
 
 def test_json_that_does_not_exist_is_none(tmp_path):
