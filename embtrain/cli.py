@@ -162,10 +162,10 @@ def cooccurrence(
 
     For instance: ice steam --with solid gas water fashion
     """
+    from embtrain.cooccurrence_ratios import compare
     from embtrain.manifest import Snapshot
-    from embtrain.probe import probe
 
-    found = probe(Snapshot.open(_settings(conf, overrides).snapshot_location), first, second, words)
+    found = compare(Snapshot.open(_settings(conf, overrides).snapshot_location), first, second, words)
     click.echo(found.to_json() if as_json else str(found))
 
 

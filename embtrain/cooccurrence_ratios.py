@@ -34,7 +34,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Probe:
+class Comparison:
     """The ratios of two words, i and j, for each word asked about."""
 
     first: str
@@ -68,7 +68,7 @@ class Probe:
         )
 
 
-def probe(snapshot: Snapshot, first: str, second: str, words: Sequence[str]) -> Probe:
+def compare(snapshot: Snapshot, first: str, second: str, words: Sequence[str]) -> Comparison:
     """Compare how likely each of ``words`` is near ``first`` and near ``second`` (Pennington et al., 2014, section 3).
 
     P(k | i) is X_ik / X_i: the weight of the cell over the sum of its row, of all columns that the table has.
@@ -88,7 +88,7 @@ def probe(snapshot: Snapshot, first: str, second: str, words: Sequence[str]) -> 
         if ids[word] not in rows:
             raise CorpusError(f"the table has no word near {word!r}; lower cooccurrence.min_weight, or add text")
     given = rows[ids[first]], rows[ids[second]]
-    return Probe(first, second, [Ratio(word, *(_probability(row, ids[word]) for row in given)) for word in words])
+    return Comparison(first, second, [Ratio(word, *(_probability(row, ids[word]) for row in given)) for word in words])
 
 
 def _probability(row: Row, column: int) -> float:

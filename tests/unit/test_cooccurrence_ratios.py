@@ -1,4 +1,4 @@
-"""The probe of two words: shares of their rows, read from a table of which most is left alone."""
+"""What tells two words apart: shares of their rows, read from a table of which most is left alone."""
 
 import json
 
@@ -8,10 +8,10 @@ import pytest
 
 from corpora import write_snapshot
 from embtrain.cli import main
+from embtrain.cooccurrence_ratios import compare
 from embtrain.data.cooccurrence import read_rows
 from embtrain.errors import CorpusError, SnapshotError, UnknownWordError
 from embtrain.manifest import Manifest, Snapshot, read_parts, write_manifest
-from embtrain.probe import probe
 from embtrain.schema import COOCCURRENCE
 
 # By descending count, as the vocabulary will number them.
@@ -29,7 +29,7 @@ ROWS = {
 @pytest.fixture
 def snapshot(tmp_path):
     """Give the words' counts as a snapshot, whose table has a row group for every two rows."""
-    location = tmp_path / "snapshots" / "probe"
+    location = tmp_path / "snapshots" / "ratios"
     snapshot = write_snapshot(location, [[i] * count for i, count in enumerate(COUNTS)], TOKENS)
     folder = snapshot.location / "cooccurrence-toy"
     folder.filesystem.create_dir(folder.path)
@@ -43,8 +43,8 @@ def snapshot(tmp_path):
 
 @pytest.fixture
 def conf(snapshot, tmp_path):
-    path = tmp_path / "probe.yaml"
-    path.write_text(f"name: probe\nsnapshot: {snapshot.location}\n", encoding="utf-8")
+    path = tmp_path / "run.yaml"
+    path.write_text(f"name: ratios\nsnapshot: {snapshot.location}\n", encoding="utf-8")
     return str(path)
 
 
@@ -72,7 +72,7 @@ def test_cells_are_read_only_of_row_groups_that_hold_a_wanted_row(snapshot, monk
 
 
 def test_a_probability_is_a_cell_s_share_of_its_row(snapshot):
-    solid, gas, water, fashion = probe(snapshot, "ice", "steam", ["solid", "gas", "water", "fashion"]).ratios
+    solid, gas, water, fashion = compare(snapshot, "ice", "steam", ["solid", "gas", "water", "fashion"]).ratios
     assert (solid.p_first, solid.p_second, solid.ratio) == (3 / 8, 0.5 / 8, 6)
     assert (gas.p_first, gas.p_second, gas.ratio) == (0.5 / 8, 3.5 / 8, pytest.approx(1 / 7))
     assert water.ratio == 1
@@ -111,15 +111,15 @@ def test_the_command_wants_a_word_to_compare_by(conf, capsys):
 def test_an_unknown_word_is_answered_with_its_closest_spelling(snapshot, words):
     first, second, asked = words
     with pytest.raises(UnknownWordError, match=r"'icee' is not among the 7 words .*did you mean 'ice'"):
-        probe(snapshot, first, second, [asked])
+        compare(snapshot, first, second, [asked])
 
 
 def test_a_word_without_neighbours_has_no_probabilities(snapshot):
     with pytest.raises(CorpusError, match="no word near 'alone'"):
-        probe(snapshot, "ice", "alone", ["water"])
+        compare(snapshot, "ice", "alone", ["water"])
 
 
 def test_a_snapshot_without_the_table_says_how_to_get_it(snapshot):
     tables = {name: folder for name, folder in snapshot.tables.items() if name != "cooccurrence"}
     with pytest.raises(SnapshotError, match=r"no table 'cooccurrence'; put `tables: \[cooccurrence\]`"):
-        probe(Snapshot(snapshot.location, tables), "ice", "steam", ["water"])
+        compare(Snapshot(snapshot.location, tables), "ice", "steam", ["water"])
