@@ -85,11 +85,9 @@ def _require_way(location: Location, own: Location, *, exclusive: bool) -> None:
     """Refuse to go on where another's lease stands in the way; delete those that have expired."""
     written = _leases(location)
     # Its own file, just written, gives the time by the clock of the file system, which need not be this machine's.
-    now = max(written.values())
+    now = written.pop(own.path.rpartition("/")[2])
     for name, time_ns in written.items():
         file = location / name
-        if file.path == own.path:
-            continue
         if now - time_ns > EXPIRY_SECONDS * 1e9:
             with suppress(FileNotFoundError):  # others delete it as well
                 file.filesystem.delete_file(file.path)
