@@ -43,6 +43,7 @@ from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model, columns_for, device_for, on_device
 from embtrain.models.protocol import CARRIED, Model, SubwordModel
+from embtrain.prepared import as_prepared
 from embtrain.progress import training_bar
 from embtrain.registry import register
 from embtrain.schema import VOCABULARY
@@ -64,12 +65,14 @@ def train(settings: Settings) -> str | None:
         The version's URI, ``models:/NAME/N``, in the first process; None in the others.
 
     Raises:
-        EmbtrainError: if the snapshot, the checkpoint or MLflow cannot be used.
+        EmbtrainError: if the snapshot, the checkpoint or MLflow cannot be used, or a setting is not what the
+            snapshot was made with.
     """
     from embtrain.planning.refusal import require_room  # noqa: PLC0415 - loads numba
 
     with process_group(gpus=settings.train.device != "cpu") as group, _lease(settings, group):
         snapshot = Snapshot.open(settings.snapshot_location)
+        settings = as_prepared(settings, snapshot)
         require_room(settings, snapshot, processes=group.world_size, local_processes=group.local_world_size)
         vocabulary = Vocabulary.read(snapshot)
         group.require_equal("snapshot", snapshot.fingerprint)

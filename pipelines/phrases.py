@@ -67,7 +67,8 @@ def joined_sentences_stage(spark: SparkSession, sentences: StoredTable, phrases:
     return Stage(
         table=SENTENCES,
         build=build,
-        settings={},
+        # So that whoever reads these sentences knows how their texts were taken apart.
+        settings=sentences.manifest.made_from["settings"],
         code=_CODE,
         inputs={"sentences": sentences.manifest.fingerprint, "phrases": phrases.manifest.fingerprint},
         observed=(kept,),

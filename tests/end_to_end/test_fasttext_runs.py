@@ -4,6 +4,7 @@ import pytest
 
 import embtrain
 from corpora import two_topics, with_subwords
+from embtrain.registry import origin_of
 from end_to_end.test_training import TRAIN, TWO_PROCESSES, assert_topics_are_apart, start
 
 RUN_FILE = """
@@ -35,11 +36,20 @@ def test_two_processes_train_one_model_that_knows_words_never_seen(folder, paral
     assert not (folder / "checkpoints" / "toy").exists()
 
 
+@pytest.mark.usefixtures("folder")
+def test_what_the_run_file_leaves_out_is_logged_as_the_tables_were_made_with_it():
+    done = start(TRAIN, "train.epochs=1")
+    assert done.returncode == 0, done.stderr
+    logged = origin_of("models:/toy@champion").settings
+    assert (logged["subwords.max_n"], logged["subwords.buckets"]) == ("4", "1000")
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
         (["model.objective=softmax"], "'model.objective' is a setting of another model.type than 'fasttext'"),
         (["model.architecture=glove"], "model.architecture"),
+        (["subwords.max_n=5"], "was made with subwords.max_n=4, not 5; run embtrain prepare with these settings first"),
         (["snapshot=without"], "has no table 'subwords'; run prepare with model.type fasttext"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 import reference_phrases as reference
 from embtrain.config import PhrasesSettings, Settings
 from embtrain.errors import ConfigError
+from embtrain.prepared import as_prepared
 from embtrain.schema import PHRASES, SENTENCES
 from pipelines import phrases as phrases_module
 from pipelines.phrases import find_phrases, join_sentences
@@ -129,3 +130,4 @@ def test_the_vocabulary_is_counted_from_joined_sentences(spark, tmp_path):
     assert spark.read.parquet(folders["vocabulary"]).first().asDict() == {"id": 0, "token": "ice_cream", "count": 20}
     found = pa.Table.from_pylist([row.asDict() for row in spark.read.parquet(folders["phrases"]).collect()])
     assert found.column("second").to_pylist() == ["cream"]
+    assert as_prepared(Settings(name="phrases", corpus={"paths": ["elsewhere"]}), snapshot).corpus.held_out == 0
