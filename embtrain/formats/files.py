@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import shutil
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
+from uuid import uuid4
 
 import pyarrow as pa
 
 from embtrain.errors import FormatError
+from embtrain.storage import UNFINISHED
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_ABANDONED_SECONDS = 24 * 3600
 
 
 @contextmanager
@@ -69,6 +74,9 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 def finished(path: Path) -> Iterator[Path]:
     """Yield another name in the same folder, which becomes ``path`` if nothing is raised, and else is removed.
 
+    The name is nobody else's: of several that write one file at once, the last that is done stays. What runs left that
+    were killed is removed once nothing in it has changed for a day.
+
     Raises:
         FormatError: if ``path`` is a folder already, or the one that it shall be in is not there.
     """
@@ -76,14 +84,31 @@ def finished(path: Path) -> Iterator[Path]:
         raise FormatError(f"cannot write {path}: it is a folder; name a file in it, or something new")
     if not path.parent.is_dir():
         raise FormatError(f"cannot write {path}: there is no folder {path.parent}")
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    _remove(unfinished)  # what a run left that was killed
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        with suppress(OSError):  # it may be another user's, or another run removes it as well
+            if time.time() - _last_written(left) > _ABANDONED_SECONDS:
+                _remove(left)
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}{UNFINISHED}")
     try:
         yield unfinished
-        unfinished.replace(path)
+        _rename(unfinished, path)
     except BaseException:
         _remove(unfinished)
         raise
+
+
+def _rename(unfinished: Path, path: Path) -> None:
+    try:
+        unfinished.replace(path)
+    except OSError:
+        if path.is_dir():
+            raise FormatError(f"cannot write {path}: another run has made a folder of that name meanwhile") from None
+        raise
+
+
+def _last_written(path: Path) -> float:
+    """Return when a file, or anything in a folder, was last written, in seconds since 1970."""
+    return max(entry.stat().st_mtime for entry in (path, *path.rglob("*")))
 
 
 def _remove(path: Path) -> None:

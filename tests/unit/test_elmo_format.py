@@ -223,13 +223,6 @@ def test_absurd_sizes_take_no_memory(folder):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
-def test_what_a_killed_export_left_is_no_hindrance(contextual, tmp_path):
-    (tmp_path / ".elmo.unfinished").mkdir()
-    elmo.write(contextual, tmp_path / "elmo")
-    assert embtrain.load(tmp_path / "elmo").vocabulary == ["the", "cat"]
-    assert not (tmp_path / ".elmo.unfinished").exists()
-
-
 def test_a_folder_that_is_there_is_not_overwritten(contextual, folder):
     with pytest.raises(FormatError, match="exists already"):
         elmo.write(contextual, folder)

@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 
 from embtrain import formats
 from embtrain.errors import FormatError
+from embtrain.formats.files import finished, writing
 from embtrain.vectors import Vectors
 
 SHARED = Path(os.environ.get("EMBTRAIN_DATA", "../shared/data")) / "fixtures" / "word2vec"
@@ -278,13 +279,33 @@ def test_metadata_that_do_not_say_what_there_is_are_refused(vectors, tmp_path, m
 
 
 @pytest.mark.parametrize("name", ["safetensors", "word2vec"])
-def test_what_a_killed_run_left_is_not_in_the_way(vectors, tmp_path, name):
-    if name == "safetensors":
-        (tmp_path / ".vectors.unfinished").mkdir()
-    else:
-        (tmp_path / ".vectors.unfinished").touch()
+def test_what_a_killed_run_left_a_day_ago_is_removed(vectors, tmp_path, name):
+    left = tmp_path / ".vectors.0123.unfinished"
+    left.mkdir() if name == "safetensors" else left.touch()
+    os.utime(left, (0, 0))
     formats.write(vectors, tmp_path / "vectors", name)
     assert [path.name for path in tmp_path.iterdir()] == ["vectors"]
+
+
+def test_of_two_that_write_a_file_at_once_each_writes_a_whole_one(tmp_path):
+    path = tmp_path / "vectors.txt"
+    with writing(path) as first:
+        first.write(b"the first's ")
+        with writing(path) as second:
+            second.write(b"the second's\n")
+        assert path.read_bytes() == b"the second's\n"
+        first.write(b"words\n")
+    assert path.read_bytes() == b"the first's words\n"
+
+
+def test_of_two_that_write_a_folder_at_once_the_later_one_is_told(tmp_path):
+    path = tmp_path / "vectors"
+    with pytest.raises(FormatError, match="another run has made a folder"), finished(path) as first:
+        first.mkdir()
+        with finished(path) as second:
+            second.mkdir()
+            (second / "whole").touch()
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["vectors", "whole"]
 
 
 def test_parquet_with_lists_of_double_and_without_counts_is_read(tmp_path):
