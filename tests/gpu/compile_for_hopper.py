@@ -69,7 +69,12 @@ def compiled(kernel, constants, options):
 
 
 def report(made):
-    """Return registers of a thread, bytes of its stack and of shared memory, and the instructions that matter."""
+    """Return what a kernel takes, which of the instructions that matter it has, and whether warps meet before rows.
+
+    That is: registers of a thread, bytes of its stack and of shared memory; and whether, between the label before the
+    first load of rows and that load, all warps of a program wait for each other.
+    """
+    ptx = made.asm["ptx"]
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(made.asm["cubin"])
         file.flush()
@@ -79,7 +84,8 @@ def report(made):
         "registers": int(re.search(r"REG:(\d+)", usage)[1]),
         "stack": int(re.search(r"STACK:(\d+)", usage)[1]),
         "shared": made.metadata.shared,
-        "instructions": sorted(set(re.findall(r"(?:mma|atom|ld\.global)\.\S+", made.asm["ptx"]))),
+        "instructions": sorted(set(re.findall(r"(?:mma|atom|ld\.global)\.\S+", ptx))),
+        "meets_before_rows": "bar.sync" in ptx.partition("ld.global.cg")[0].rpartition("$L__BB")[2],
     }
 
 

@@ -55,3 +55,8 @@ def test_products_run_on_tensor_cores_and_rows_move_in_sixteen_bytes(compiled, n
     assert "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32" in instructions
     assert "ld.global.cg.v4.b32" in instructions
     assert "atom.global.gpu.relaxed.add.v4.f32" in instructions
+
+
+@pytest.mark.parametrize("name", ["skipgram 100 5", "cbow 100 5"])
+def test_no_warp_reads_rows_of_a_tile_before_all_have_changed_those_of_the_last_one(compiled, name):
+    assert compiled[name]["meets_before_rows"]

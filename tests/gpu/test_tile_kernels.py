@@ -12,7 +12,7 @@ from embtrain.kernels.gpu.cbow import train_cbow_tiles
 from embtrain.kernels.gpu.skipgram import train_skipgram_tiles
 from embtrain.kernels.sampling import fill_alias_table
 from embtrain.models.gpu.blocks import DeviceBlock
-from embtrain.models.gpu.tiled import numbers_at_a_time, power_of_two_from
+from embtrain.models.gpu.tiled import COMPILED_FOR, numbers_at_a_time, power_of_two_from
 from embtrain.models.gpu.windows import subsample
 
 KERNELS = ("skipgram", "cbow corrected", "cbow word2vec")
@@ -61,7 +61,7 @@ def run_kernel(
     contexts, stride = power_of_two_from(16 + 2 * window), rows[0].shape[1]
     constants = {
         "WINDOW": window, "DYNAMIC": dynamic, "STRIDE": stride, "CENTERS": 16, "CONTEXTS": contexts,
-        "NEGATIVES": negatives, "CHUNK": numbers_at_a_time(stride, contexts), "TRAINS": trains,
+        "NEGATIVES": negatives, "CHUNK": numbers_at_a_time(stride, contexts), "TRAINS": trains, **COMPILED_FOR,
     }  # fmt: skip
     kernel = train_skipgram_tiles
     if name != "skipgram":

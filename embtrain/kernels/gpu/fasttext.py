@@ -79,10 +79,8 @@ def train_fasttext_tiles(
             WINDOW, DYNAMIC, CENTERS, CONTEXTS, NEGATIVES,
         )  # fmt: skip
         part, size = load_parts(part_offsets, context_ids, band)
-        # All threads of the program write sums that others of them read: not before the last tile's are done with.
-        tl.debug_barrier()
         add_up(input_rows, part_rows, part, size, contexts, STRIDE, CONTEXTS, CHUNK, not CBOW)
-        tl.debug_barrier()
+        tl.debug_barrier()  # since all threads write sums that others of them read
         centers = row_addresses(output_rows, center_ids, STRIDE)
         negatives = row_addresses(output_rows, negative_ids, STRIDE)
         differs = differ(center_ids, negative_ids)

@@ -59,6 +59,8 @@ def load_tile(
     near = (distance > 0) & (distance <= width[:, None])
     band = (near & (center_sequences[:, None] == context_sequences[None, :])).to(tl.float32)
     negative_ids = draw_negatives(alias, vocab_size, seed, position * NEGATIVES + tl.arange(0, NEGATIVES))
+    # Warps go on by themselves: none reads this tile's rows before all have added what the last one changes.
+    tl.debug_barrier()
     return center_ids, context_ids, negative_ids, band
 
 
