@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,8 +113,9 @@ class Checkpoint:
         try:
             yield
         finally:
-            lock.release()
+            # In this order: what was deleted after the release might be the next run's.
             self._clear()
+            lock.release()
 
     def load(self, shapes: Mapping[str, tuple[int | None, ...]]) -> Saved | None:
         """Return what was saved, or None where there is nothing.
@@ -170,7 +170,9 @@ class Checkpoint:
     def _clear(self) -> None:
         """Remove the folder if nothing is left in it but the lock: it may be the user's."""
         if {entry.name for entry in self.folder.iterdir()} <= {LOCK}:
-            shutil.rmtree(self.folder)
+            (self.folder / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # the next run has made its lock meanwhile
+                self.folder.rmdir()
 
     def _read_record(self) -> dict[str, Any] | None:
         path, advice = self.folder / RECORD, self._advice
