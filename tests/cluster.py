@@ -9,27 +9,25 @@ import time
 import urllib.request
 import venv
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import psutil
 import pyspark
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pipelines.java import provide_java
 
 ROOT = Path(__file__).parents[1]
 SPARK_HOME = Path(pyspark.__file__).parent
 
-# docs/clusters.md: what Python must have where tasks run, and where the job is started; and what these need in turn.
+# docs/clusters.md: what Python must have where tasks run, where the job is started, and where vectors are trained.
 FOR_EXECUTORS = ("numpy", "pyarrow", "pydantic", "PyYAML", "numba")
 FOR_THE_DRIVER = (*FOR_EXECUTORS, "pandas")
-_WITH_THEM = {
-    "pydantic": ("annotated-types", "pydantic-core", "typing-extensions", "typing-inspection"),
-    "numba": ("llvmlite",),
-    "pandas": ("python-dateutil", "pytz", "six", "tzdata"),
-}
+FOR_TRAINING = (*FOR_EXECUTORS, "torch", "mlflow", "rapidfuzz", "safetensors", "tqdm")
 
 _STARTED_WITHIN_SECONDS = 120
 
@@ -52,14 +50,26 @@ def zip_packages(path):
 
 
 def bare_python(folder, packages):
-    """Make an environment with some packages, and neither embtrain nor pyspark; return its Python."""
+    """Make an environment with some packages and what these need, but not embtrain; return its Python."""
     venv.create(folder, symlinks=True)
     (target,) = folder.glob("lib/python*/site-packages")
-    for name in (*packages, *(name for package in packages for name in _WITH_THEM.get(package, ()))):
-        package = metadata.distribution(name)
+    for package in map(metadata.distribution, with_requirements(packages)):
         for entry in {file.parts[0] for file in package.files if file.parts[0] not in {"..", "__pycache__"}}:
-            (target / entry).symlink_to(package.locate_file(entry))
+            if not (target / entry).exists():  # some share a namespace
+                (target / entry).symlink_to(package.locate_file(entry))
     return folder / "bin" / "python"
+
+
+def with_requirements(packages):
+    """Return the names of packages, and of all that they require in turn, as far as it is installed."""
+    found, left = set(), list(packages)
+    while left:
+        name = canonicalize_name(left.pop())
+        with suppress(metadata.PackageNotFoundError):
+            required = map(Requirement, metadata.requires(name) or ())
+            left += [one.name for one in required if name not in found and (not one.marker or one.marker.evaluate())]
+            found.add(name)
+    return found
 
 
 def spark_home(folder):

@@ -4,7 +4,6 @@ import os
 import random
 import re
 import signal
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,16 @@ import mlflow
 import pytest
 
 import embtrain
-from cluster import FOR_EXECUTORS, FOR_THE_DRIVER, bare_python, spark_home, standalone_cluster, submit, zip_packages
+from cluster import (
+    FOR_EXECUTORS,
+    FOR_THE_DRIVER,
+    FOR_TRAINING,
+    bare_python,
+    spark_home,
+    standalone_cluster,
+    submit,
+    zip_packages,
+)
 from corpora import two_topics
 from embtrain.config import FurtherTable
 from embtrain.manifest import Snapshot
@@ -160,8 +168,14 @@ def test_local_cluster_gives_the_tables_of_local_mode(local, start, tmp_path):
     assert files_of(tmp_path / "snapshot") == local
 
 
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory):
+    """Give a Python that has what the documentation asks for where vectors are trained, and no more."""
+    return str(bare_python(tmp_path_factory.mktemp("trainer"), FOR_TRAINING))
+
+
 @pytest.fixture
-def train(cluster, packages, tmp_path):
+def train(cluster, packages, trainer, tmp_path):
     """Give a function that trains on two workers, and returns the code and what was printed."""
     two_topics(tmp_path / "snapshot", rows_per_group=54)
     (tmp_path / "toy.yaml").write_text(
@@ -170,9 +184,13 @@ def train(cluster, packages, tmp_path):
 
     def train(*overrides):
         arguments = ["--conf", "toy.yaml", *overrides, "--distributor", "--processes", 2]
-        pythons = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
         patience = ["--conf", "spark.scheduler.maxRegisteredResourcesWaitingTime=200s"]
-        job = {"job": "train_vectors.py", "options": patience, **pythons}
+        job = {
+            "job": "train_vectors.py",
+            "options": patience,
+            "PYSPARK_PYTHON": trainer,
+            "PYSPARK_DRIVER_PYTHON": trainer,
+        }
         run = submit(tmp_path, cluster.master, packages, arguments, **job)
         try:
             run.wait(timeout=500)
