@@ -171,9 +171,19 @@ class TrainSettings(Section):
     seed: Integer = Field(1, ge=0, lt=2**63)
     """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
-    """Folder for the state of an unfinished run. None: `checkpoints/NAME`."""
+    """Folder for the state of an unfinished run, on a disk. None: `checkpoints/NAME`."""
     checkpoint_seconds: Number = Field(300, gt=0)
     """Time between checkpoints. An interrupted run continues from the last one."""
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _is_on_a_disk(cls, checkpoint: str | None) -> str | None:
+        if checkpoint and "://" in checkpoint:
+            raise ValueError(
+                f"train.checkpoint: expected a folder's path, found {checkpoint!r}: checkpoints are kept on disks; "
+                "name a folder on one that outlives this machine, such as a mounted volume"
+            )
+        return checkpoint
 
     def words_between_merges(self, threads: int, device: str = "cpu") -> int:
         """Return what `merge_words` says to a process of so many threads, or of a GPU."""

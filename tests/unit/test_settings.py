@@ -108,6 +108,7 @@ def test_settings_do_not_change_after_loading(run_file):
         ("track.register_as=a/b", "track.register_as: string should match pattern"),
         ("track.register_as='a:b'", "track.register_as: string should match pattern"),
         ("track.alias=a b", "track.alias: string should match pattern"),
+        ("train.checkpoint=s3a://box/state", "train.checkpoint: expected a folder's path, found 's3a://box/state'"),
         ("track.alias=Latest", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'Latest'"),
         ("track.alias=v12", "track.alias: MLflow keeps latest, v1, v2 and so on for itself, found 'v12'"),
         (
