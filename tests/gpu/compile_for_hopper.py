@@ -46,7 +46,7 @@ def kernel_of(name, dim=0, window=0):
     if name == "mark_kept":
         return mark_kept, {"BLOCK": MARKED_AT_A_TIME}, {}
     if name == "glove":
-        return train_glove_tiles, {**glove.constants_of(dim), "TRAINS": True}, glove.COMPILED_FOR
+        return train_glove_tiles, {**glove.constants_of(dim), "TRAINS": True}, glove.compiled_for(dim)
     kernel, constants = TILES[name]
     stride, contexts = padded(dim), tiled.power_of_two_from(CENTERS + 2 * window)
     sizes = {"STRIDE": stride, "CENTERS": CENTERS, "CONTEXTS": contexts, "NEGATIVES": NEGATIVES}
@@ -69,12 +69,13 @@ def compiled(kernel, constants, options):
 
 
 def report(made):
-    """Return what a kernel takes, which of the instructions that matter it has, and whether warps meet before rows.
+    """Return what a kernel takes, which of the instructions that matter it has, and what comes before its first rows.
 
-    That is: registers of a thread, bytes of its stack and of shared memory; and whether, between the label before the
-    first load of rows and that load, all warps of a program wait for each other.
+    That is: registers of a thread, bytes of its stack and of shared memory; whether, between the label before the
+    first load of rows and that load, all warps of a program meet; and how many loads follow it before they meet again.
     """
     ptx = made.asm["ptx"]
+    before, _, after = ptx.partition("ld.global.cg")
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(made.asm["cubin"])
         file.flush()
@@ -84,8 +85,9 @@ def report(made):
         "registers": int(re.search(r"REG:(\d+)", usage)[1]),
         "stack": int(re.search(r"STACK:(\d+)", usage)[1]),
         "shared": made.metadata.shared,
-        "instructions": sorted(set(re.findall(r"(?:mma|atom|ld\.global)\.\S+", ptx))),
-        "meets_before_rows": "bar.sync" in ptx.partition("ld.global.cg")[0].rpartition("$L__BB")[2],
+        "instructions": sorted(set(re.findall(r"(?:mma|atom|ld\.global|cp\.async)\.\S+", ptx))),
+        "meets_before_rows": "bar.sync" in before.rpartition("$L__BB")[2],
+        "first_row_loads": 1 + after.partition("bar.sync")[0].count("ld.global.cg"),
     }
 
 

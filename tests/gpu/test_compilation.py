@@ -19,7 +19,7 @@ WIDEST = f"skipgram 100 {GPU_MAX_WINDOW}"
 STACK = {
     **{f"{name} 100 5": 0 for name in ("skipgram", "cbow", "fasttext", "fasttext_cbow")},
     "skipgram 300 5": 16, "cbow 300 5": 0, "fasttext 300 5": 8, WIDEST: 48,
-    "glove 100": 48, "glove 300": 48,
+    "glove 17": 8, "glove 100": 48, "glove 300": 48,
     "mark_kept": 0,
 }  # fmt: skip
 """Bytes of a thread's stack at most, by kernel, dimension and window: what of its registers is spilled there."""
@@ -60,3 +60,13 @@ def test_products_run_on_tensor_cores_and_rows_move_in_sixteen_bytes(compiled, n
 @pytest.mark.parametrize("name", ["skipgram 100 5", "cbow 100 5"])
 def test_no_warp_reads_rows_of_a_tile_before_all_have_changed_those_of_the_last_one(compiled, name):
     assert compiled[name]["meets_before_rows"]
+
+
+def test_no_load_of_glove_runs_ahead_of_its_tile(compiled):
+    assert "cp.async" not in " ".join(compiled["glove 17"]["instructions"])  # which Triton makes of such loads
+
+
+@pytest.mark.parametrize(("name", "chunks"), [("glove 17", 1), ("glove 100", 4), ("glove 300", 10)])
+def test_all_of_the_rows_of_cells_is_under_way_before_their_scores_are_added_up(compiled, name, chunks):
+    rows, loads = 2, 2  # of a thread, for 32 numbers of a row
+    assert compiled[name]["first_row_loads"] == chunks * rows * loads

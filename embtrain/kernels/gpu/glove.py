@@ -104,7 +104,8 @@ def load_part(rows, columns, inside, WIDTH: tl.constexpr):
 def scalar_products(word, context, inside, WIDTH: tl.constexpr, CELLS: tl.constexpr, CHUNK: tl.constexpr):
     """Return w . c + b_w + b_c of each cell, given its rows' addresses."""
     products = tl.zeros((CELLS,), tl.float32)
-    for start in range(0, WIDTH, CHUNK):
+    # Unrolled, all of a row is under way at once.
+    for start in tl.static_range(0, WIDTH, CHUNK):
         columns = start + tl.arange(0, CHUNK)
         w = load_part(word, columns, inside, WIDTH)
         products += tl.sum(w * load_part(context, columns, inside, WIDTH), axis=1)

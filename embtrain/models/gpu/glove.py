@@ -32,8 +32,8 @@ WORDS_PER_TILE = 2
 PROGRAMS_PER_MULTIPROCESSOR = 4
 """That fit, by the registers that the kernel is held to."""
 
-COMPILED_FOR = {"maxnreg": 128}
-"""Registers of a thread at most. The kernel would take more, and hide less of the time that rows take to come."""
+REGISTERS = 128
+"""Of a thread at most. The kernel would take more, and hide less of the time that rows take to come."""
 
 NUMBERS_AT_A_TIME = 32
 """Of a row: 128 bytes, a line of the cache."""
@@ -47,6 +47,16 @@ def constants_of(dim: int) -> dict[str, int]:
         "CELLS": CELLS,
         "CHUNK": NUMBERS_AT_A_TIME,
     }
+
+
+def compiled_for(dim: int) -> dict[str, int]:
+    """Return the compiler's options.
+
+    Where a row has several parts its loads run ahead from part to part. Where it has one they would run ahead from tile
+    to tile, and find rows as they were before the last tiles: that is left out.
+    """
+    sizes = constants_of(dim)
+    return {"maxnreg": REGISTERS} | ({"num_stages": 1} if sizes["WIDTH"] <= sizes["CHUNK"] else {})
 
 
 class DeviceGlove:
@@ -157,7 +167,7 @@ class DeviceGlove:
             rate,
             *results,
             **constants_of(settings.dim),
-            **COMPILED_FOR,
+            **compiled_for(settings.dim),
             TRAINS=trains,
         )
 
