@@ -8,9 +8,11 @@ position.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -28,6 +30,10 @@ from embtrain.tensor_file import write_tensors
 RECORD = "checkpoint.json"
 UNFINISHED = "checkpoint.unfinished"
 LOCK = "checkpoint.lock"
+
+_STATE = re.compile(r"state-\d+\.safetensors")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,11 @@ class Checkpoint:
     belongs_to: dict[str, Any]
 
     def save(self, position: Position, state: Mapping[str, npt.NDArray[np.float32]], notes: dict[str, Any]) -> None:
-        """Write the arrays, then the record that names them, then delete those of the checkpoint before.
+        """Write the arrays, then the record that names them, then delete those that it does not name.
 
         Raises:
             CheckpointError: if the folder cannot be written.
         """
-        before = self._read_record()
         name = f"state-{position.items}.safetensors"
         record = {"position": asdict(position), "state": name, "belongs_to": self.belongs_to, "notes": notes}
         try:
@@ -89,8 +94,7 @@ class Checkpoint:
             _put(unfinished, self.folder / RECORD)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"cannot write a checkpoint to {self.folder}: {error}") from None
-        if before and before["state"] != name:
-            (self.folder / before["state"]).unlink(missing_ok=True)
+        self._delete_states(keep=name)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -117,6 +121,22 @@ class Checkpoint:
             self._clear()
             lock.release()
 
+    def discard_stale(self, names: Collection[str] | None = None) -> None:
+        """Delete what was saved by a run that differs from this one in what it belongs to.
+
+        Args:
+            names: of ``belongs_to``: where it differs in others too, it is left for :meth:`load` to refuse.
+
+        Raises:
+            CheckpointError: if its record is damaged.
+        """
+        record = self._read_record()
+        differing = self._differences(record).keys() if record else set()
+        if differing and (names is None or differing <= set(names)):
+            told = " and another ".join(differing)
+            log.info("starting anew: the checkpoint in %s was made with another %s", self.folder, told)
+            self.remove()
+
     def load(self, shapes: Mapping[str, tuple[int | None, ...]]) -> Saved | None:
         """Return what was saved, or None where there is nothing.
 
@@ -130,13 +150,12 @@ class Checkpoint:
         record = self._read_record()
         if record is None:
             return None
-        for name in [*self.belongs_to, *record["belongs_to"]]:
-            theirs, mine = record["belongs_to"].get(name), self.belongs_to.get(name)
-            if theirs != mine:
-                differing = _differing(theirs, mine)
-                raise CheckpointError(
-                    f"the checkpoint in {self.folder} was made with another {name} ({differing}); {advice}"
-                )
+        if differences := self._differences(record):
+            told = " and another ".join(f"{name} ({difference})" for name, difference in differences.items())
+            raise CheckpointError(
+                f"the checkpoint in {self.folder} was made with another {told}; set train.stale_checkpoint=discard to "
+                "start anew, or train.checkpoint to another folder"
+            )
         path = self.folder / record["state"]
         try:
             with safe_open(path, framework="numpy") as file:
@@ -153,11 +172,23 @@ class Checkpoint:
         return time.monotonic() - last >= interval
 
     def remove(self) -> None:
-        """Delete what was saved: the run is finished."""
-        record = self._read_record()
-        if record:
-            (self.folder / RECORD).unlink()
-            (self.folder / record["state"]).unlink(missing_ok=True)
+        """Delete what was saved, and what saves left that were cut short."""
+        for name in (RECORD, UNFINISHED):
+            (self.folder / name).unlink(missing_ok=True)
+        self._delete_states()
+
+    def _delete_states(self, *, keep: str | None = None) -> None:
+        for path in self.folder.iterdir():
+            if _STATE.fullmatch(path.name) and path.name != keep:
+                path.unlink(missing_ok=True)
+
+    def _differences(self, record: dict[str, Any]) -> dict[str, str]:
+        """Say of each name in what a record is not this run's; nothing if it is."""
+        pairs = {
+            name: (record["belongs_to"].get(name), self.belongs_to.get(name))
+            for name in [*self.belongs_to, *record["belongs_to"]]
+        }
+        return {name: _differing(theirs, mine) for name, (theirs, mine) in pairs.items() if theirs != mine}
 
     def _write_arrays(self, state: Mapping[str, npt.NDArray[np.float32]], path: Path) -> None:
         write_tensors(state, path)

@@ -195,13 +195,13 @@ def train(conf: str, overrides: Sequence[str]) -> None:
     _train(_settings(conf, overrides))
 
 
-def _train(settings: Settings) -> None:
+def _train(settings: Settings, *, refreshes: bool = False) -> None:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from embtrain import workflow
 
     with logging_redirect_tqdm():  # lines of the log appear above the progress bar, not in it
-        version = workflow.train(settings)
+        version = workflow.train(settings, refreshes=refreshes)
     if version:
         click.echo(version)
 
@@ -214,7 +214,7 @@ def run(conf: str, overrides: Sequence[str]) -> None:
         raise SetupError("torchrun starts only `train`; prepare the snapshot first: embtrain prepare --conf FILE")
     settings = _settings(conf, overrides)
     _prepare(settings)
-    _train(settings)
+    _train(settings, refreshes=True)
 
 
 def _evaluation_files(command: Callable[..., None]) -> Callable[..., None]:

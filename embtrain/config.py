@@ -174,6 +174,9 @@ class TrainSettings(Section):
     """Folder for the state of an unfinished run, on a disk. None: `checkpoints/NAME`."""
     checkpoint_seconds: Number = Field(300, gt=0)
     """Time between checkpoints. An interrupted run continues from the last one."""
+    stale_checkpoint: Literal["refuse", "discard"] = "refuse"
+    """What becomes of a checkpoint of another corpus, model or schedule. `refuse`: the training does not begin.
+    `discard`: it is deleted. `embtrain run` discards one of another corpus in any case."""
 
     @field_validator("checkpoint")
     @classmethod

@@ -29,6 +29,7 @@ from embtrain.config import (
     PpmiSvdSettings,
     Settings,
     TrackSettings,
+    TrainSettings,
 )
 from embtrain.data.corpus import Corpus
 from embtrain.data.strata import num_strata
@@ -58,8 +59,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def train(settings: Settings) -> str | None:
+def train(settings: Settings, *, refreshes: bool = False) -> str | None:
     """Train on a snapshot and register the vectors; go on with an interrupted run where there is one.
+
+    Args:
+        settings: of the run.
+        refreshes: start anew where the interrupted run was on another snapshot, rather than refuse.
 
     Returns:
         The version's URI, ``models:/NAME/N``, in the first process; None in the others.
@@ -83,7 +88,7 @@ def train(settings: Settings) -> str | None:
         columns = columns_for(settings.model, group) if settings.train.parallel == "columns" else None
         reading = Group() if columns else group  # who has columns goes through all of the corpus
         checkpoint = _checkpoint(settings, snapshot, reading, columns)
-        with checkpoint.held() if group.is_first else nullcontext():
+        with _holding(checkpoint, settings.train, group, refreshes=refreshes):
             corpus = Corpus.open(settings, snapshot, len(vocabulary), reading)
             corpus.source.check(reading.world_size)
             device = _device(settings, group)
@@ -235,6 +240,20 @@ def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group, columns: C
     if columns:
         return ColumnCheckpoint(Path(settings.checkpoint_location), belongs_to, columns)
     return Checkpoint(Path(settings.checkpoint_location), belongs_to)
+
+
+@contextmanager
+def _holding(checkpoint: Checkpoint, settings: TrainSettings, group: Group, *, refreshes: bool) -> Iterator[None]:
+    """Keep the checkpoint's folder to this run, in the name of all processes, without what may be discarded there."""
+    if not group.is_first:
+        yield
+        return
+    with checkpoint.held():
+        if settings.stale_checkpoint == "discard":
+            checkpoint.discard_stale()
+        elif refreshes:
+            checkpoint.discard_stale({"vocabulary", "snapshot"})
+        yield
 
 
 @contextmanager

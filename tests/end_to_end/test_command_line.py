@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from embtrain.checkpoint import Checkpoint, Position
+from embtrain.settings import load_settings
+
 pytestmark = pytest.mark.spark
 
 TOPICS = {
@@ -54,7 +57,16 @@ def embtrain(workplace):
 
 
 @pytest.fixture(scope="module")
-def trained(embtrain):
+def trained(embtrain, workplace):
+    """Run it all, as a schedule does whose last run, on other text, was killed."""
+    settings = load_settings(workplace / "run.yaml")
+    belongs_to = {
+        "model": settings.model.model_dump(mode="json"),
+        "vocabulary": "another",
+        "snapshot": "another",
+        "schedule": settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"}),
+    }
+    Checkpoint(workplace / "checkpoints/toy", belongs_to).save(Position(items=7), {}, {})
     return embtrain("run", "--conf", "run.yaml")
 
 
@@ -71,6 +83,10 @@ def test_a_run_tells_on_the_way_what_it_did(trained):
 def test_a_run_leaves_a_snapshot_and_no_checkpoint(trained, workplace):
     assert (workplace / "snapshots/toy/snapshot.json").exists()
     assert not (workplace / "checkpoints/toy").exists()
+
+
+def test_a_run_discards_the_checkpoint_of_other_text(trained):
+    assert "the checkpoint in checkpoints/toy was made with another vocabulary and another snapshot" in trained.stderr
 
 
 @pytest.mark.usefixtures("trained")

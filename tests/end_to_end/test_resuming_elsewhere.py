@@ -108,6 +108,6 @@ def test_a_checkpoint_that_does_not_fit_ends_all_processes_in_a_sentence(died):
     command = torchrun(2, "model.dim=17")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode != 0
-    made_with = "was made with another model (dim 16, now 17); delete"
+    made_with = "was made with another model (dim 16, now 17); set train.stale_checkpoint=discard to start anew"
     assert f"embtrain: the checkpoint in checkpoints/toy {made_with}" in done.stderr
     assert "embtrain/workflow.py" not in done.stderr, "torchrun shows a trace of its own, of what it ran"

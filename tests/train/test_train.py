@@ -215,7 +215,10 @@ def test_a_checkpoint_of_another_model_is_refused(snapshot, tmp_path):
     training, _ = prepared(snapshot, tmp_path / "c")
     training.checkpoint.save(Position(), training.model.state(), {})
     other, _ = prepared(snapshot, tmp_path / "c", model=SgnsSettings(dim=21, window=3))
-    with pytest.raises(CheckpointError, match=r"made with another model \(dim 20, now 21\); delete"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"made with another model \(dim 20, now 21\); set train.stale",
+    ):
         load(other)
 
 
@@ -344,14 +347,13 @@ def test_a_diverged_training_says_so(snapshot, tmp_path):
 def test_a_finished_checkpoint_leaves_what_is_not_its_own(snapshot, tmp_path):
     training, _ = prepared(snapshot, tmp_path)
     (tmp_path / "thesis.txt").write_text("years of work")
-    (tmp_path / "state-1.safetensors").write_text("of somebody else")
+    (tmp_path / "state-of-the-art.safetensors").write_text("of somebody else")
     with training.checkpoint.held():
         training.checkpoint.save(Position(0, 1, 2), training.model.state(), {})
         training.checkpoint.save(Position(0, 2, 3), training.model.state(), {})
         training.checkpoint.remove()
     left = {path.name for path in tmp_path.iterdir()}
-    assert {"thesis.txt", "state-1.safetensors", "snapshot"} <= left
-    assert not {"checkpoint.json", "state-2.safetensors", "state-3.safetensors"} & left
+    assert left == {"thesis.txt", "state-of-the-art.safetensors", "snapshot", "checkpoint.lock"}
 
 
 def test_a_checkpoint_of_a_run_that_is_going_on_is_refused(snapshot, tmp_path):
