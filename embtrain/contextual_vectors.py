@@ -12,7 +12,7 @@ words without context, as ``Vectors``  ``c.words``
 
 Any word has a vector, in any script: it is read as bytes, of which those after the 48th are not looked at. Sentences
 do not depend on each other, whatever was encoded before. They are lists of tokens, such as the model was trained on:
-``text_rules`` says how its corpus was taken apart.
+``tokeniser`` takes texts apart as its corpus was.
 
 Shapes: N sentences, L layers with that of the words, D = 2 directions, T steps, B rows, P numbers per direction.
 """
@@ -32,8 +32,7 @@ from embtrain.errors import ConfigError, CorpusError, FormatError
 from embtrain.models.elmo.bilm import DIRECTIONS, BiLM
 from embtrain.models.elmo.lstm import LstmState
 from embtrain.models.elmo.word_cache import WordCache
-from embtrain.text import TextRules, document_sentences
-from embtrain.text.utf8 import utf8_texts
+from embtrain.text import Tokeniser
 from embtrain.vectors import Floats, Vectors
 
 Sentences = Sequence[Sequence[str]]
@@ -52,7 +51,7 @@ class ContextualVectors:
         bilm: its weights.
         vocabulary: the words that it was trained on, the most frequent first; may be unknown.
         counts: occurrences of each in the corpus, ``(V,)`` int64.
-        text_rules: how the corpus was taken apart; None where that is not known.
+        tokeniser: takes texts apart as the corpus was; None where that is not known.
     """
 
     def __init__(
@@ -61,12 +60,12 @@ class ContextualVectors:
         *,
         vocabulary: Sequence[str] = (),
         counts: NDArray[np.int64] | None = None,
-        text_rules: TextRules | None = None,
+        tokeniser: Tokeniser | None = None,
     ) -> None:
         self.bilm = bilm.eval().requires_grad_(requires_grad=False)
         self.vocabulary = list(vocabulary)
         self.counts = counts
-        self.text_rules = text_rules
+        self.tokeniser = tokeniser
         self._word_cache = WordCache(bilm.characters)
 
     def __repr__(self) -> str:
@@ -149,11 +148,11 @@ class ContextualVectors:
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Return the mean over all tokens of each text, ``(N, dim)``; zeros for one without a token."""
-        return self._means([take_apart(text, self.text_rules) for text in texts], self._shares(None))
+        return self._means(self._take_apart(texts), self._shares(None))
 
     def encode_tokens(self, texts: Sequence[str]) -> tuple[list[list[str]], list[Floats]]:
         """Take texts apart as the corpus was, and return the tokens of each with their vectors, ``(tokens, dim)``."""
-        by_text = [take_apart(text, self.text_rules) for text in texts]
+        by_text = self._take_apart(texts)
         encoded = iter(self.encode([sentence for sentences in by_text for sentence in sentences], pooling=None))
         none = np.zeros((0, self.dim), np.float32)
         tokens = [[token for sentence in sentences for token in sentence] for sentences in by_text]
@@ -191,6 +190,10 @@ class ContextualVectors:
             halves = forward[:, :length, row], backward[:, length - 1 :: -1, row]
             found.append(np.concatenate([half[:, inner] for half in halves], axis=2))
         return found, states
+
+    def _take_apart(self, texts: Sequence[str]) -> list[list[list[str]]]:
+        """Return the sentences of each text; without a tokeniser, what blanks separate, as one sentence."""
+        return self.tokeniser.sentences(texts) if self.tokeniser else [[text.split()] for text in texts]
 
     def _by_sentence(self, sentences: Sentences) -> Iterator[tuple[int, Floats]]:
         """Yield the place of each sentence that has a token, with its layers: a batch of them are held, not all."""
@@ -250,14 +253,6 @@ class ContextualVectors:
                 for (cell, output), old in zip(new, kept, strict=True)
             ]
         return found, kept
-
-
-def take_apart(text: str, rules: TextRules | None) -> list[list[str]]:
-    """Return the sentences of a text as lists of tokens; without rules, what blanks separate, as one sentence."""
-    if rules is None:
-        return [text.split()]
-    (found,) = document_sentences(utf8_texts([text]), rules).to_pylist()
-    return [sentence.split(" ") for sentence in found if sentence]
 
 
 def _checked(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:

@@ -7,13 +7,18 @@ Only ``prepare`` reads the sections ``corpus``, ``phrases``, ``vocabulary``, ``u
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from embtrain.config import Settings
 from embtrain.errors import ConfigError
 from embtrain.manifest import Snapshot, read_manifest
 from embtrain.schema import COOCCURRENCE, PHRASES, SENTENCES, SUBWORDS, UNIGRAM, VOCABULARY
 from embtrain.section import Section
+from embtrain.text import TextRules, Tokeniser
 
 _TABLES = {
     "corpus": SENTENCES,
@@ -49,6 +54,26 @@ def as_prepared(settings: Settings, snapshot: Snapshot) -> Settings:
             "settings first, or leave out what only it reads"
         )
     return settings.model_copy(update=prepared)
+
+
+def tokeniser_of(settings: Settings, snapshot: Snapshot) -> Tokeniser | None:
+    """Return what takes texts apart as the snapshot's corpus was; None where neither it nor the run file says how."""
+    made_with = _manifest_settings(snapshot, "corpus")
+    names = {field.name for field in fields(TextRules)}
+    if names <= made_with.keys():
+        known = {name: made_with[name] for name in names}
+        rules = TextRules(**{**known, "parts_of_speech": tuple(known["parts_of_speech"])})
+    elif settings.corpus:
+        rules = settings.corpus.text_rules
+    else:
+        return None
+    return Tokeniser(rules, _read_phrases(snapshot) if PHRASES.name in snapshot.tables else None)
+
+
+def _read_phrases(snapshot: Snapshot) -> pa.Table:
+    folder, manifest = snapshot.table(PHRASES)
+    paths = [(folder / part.name).path for part in manifest.parts]
+    return pq.read_table(paths, schema=PHRASES.arrow_schema, filesystem=folder.filesystem)
 
 
 def _differences(name: str, given: Section, prepared: Section) -> Iterator[str]:

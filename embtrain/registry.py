@@ -228,7 +228,7 @@ def _servable_contextual(contextual: ContextualVectors) -> Servable:
     from embtrain import served_contextual  # noqa: PLC0415 - loads torch
     from embtrain.formats import elmo  # noqa: PLC0415 - likewise
 
-    texts = ["The first text.", "Another one."]
+    texts, tokeniser = ["The first text.", "Another one."], contextual.tokeniser
 
     def check(answer: Any) -> str | None:
         if np.allclose(answer, contextual.encode_texts(texts), atol=1e-5):
@@ -240,7 +240,13 @@ def _servable_contextual(contextual: ContextualVectors) -> Servable:
         save=lambda folder: elmo.write(contextual, folder),
         artifact=served_model.ARTIFACT,
         code=served_contextual.__file__,
-        requirements=(*_REQUIREMENTS, "h5py", "pydantic", "torch", *text_requirements(contextual.text_rules)),
+        requirements=(
+            *_REQUIREMENTS,
+            "h5py",
+            "pydantic",
+            "torch",
+            *text_requirements(tokeniser.rules if tokeniser else None),
+        ),
         signature=_signature([served_contextual.COLUMN], served_contextual.PARAMS),
         question=pd.DataFrame({served_contextual.COLUMN: texts}),
         check=check,

@@ -44,7 +44,7 @@ from embtrain.loading import words_of
 from embtrain.manifest import Snapshot
 from embtrain.models.build import build_model, columns_for, device_for, on_device
 from embtrain.models.protocol import CARRIED, Model, SubwordModel
-from embtrain.prepared import as_prepared
+from embtrain.prepared import as_prepared, tokeniser_of
 from embtrain.progress import training_bar
 from embtrain.registry import register
 from embtrain.schema import VOCABULARY
@@ -117,7 +117,7 @@ def train(settings: Settings, *, refreshes: bool = False) -> str | None:
                     run=run,
                 )
                 # Columns are gathered from all processes.
-                vectors = _vectors(model, vocabulary, settings) if run or columns else None
+                vectors = _vectors(model, vocabulary, settings, snapshot) if run or columns else None
                 if run is None or vectors is None:
                     return None
                 version = _register(settings, snapshot, vectors, run, losses)
@@ -307,16 +307,17 @@ def _train(
     return log.losses
 
 
-def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors | ContextualVectors | None:
+def _vectors(
+    model: Model[Any], vocabulary: Vocabulary, settings: Settings, snapshot: Snapshot
+) -> Vectors | ContextualVectors | None:
     """Return what is registered: FastText makes vectors of words never seen, too, ELMo of words in sentences."""
     if isinstance(settings.model, ElmoSettings):
         from embtrain.contextual_vectors import ContextualVectors  # noqa: PLC0415 - loads torch
         from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - likewise
 
         assert isinstance(model, Elmo)
-        rules = settings.corpus.text_rules if settings.corpus else None
-        words, counts = vocabulary.tokens, vocabulary.counts
-        return ContextualVectors(model.bilm.cpu(), vocabulary=words, counts=counts, text_rules=rules)
+        words, counts, tokeniser = vocabulary.tokens, vocabulary.counts, tokeniser_of(settings, snapshot)
+        return ContextualVectors(model.bilm.cpu(), vocabulary=words, counts=counts, tokeniser=tokeniser)
     if isinstance(settings.model, FastTextSettings):
         assert isinstance(model, SubwordModel)
         return model.subword_vectors(vocabulary)

@@ -166,11 +166,11 @@ def _load_models(settings: Settings) -> dict[str, Vectors | ContextualVectors]:
 
 def compare_rules(name: str, model: Vectors | ContextualVectors, settings: Settings) -> None:
     """Warn where an ELMo was trained on text that was taken apart otherwise; word vectors do not tell."""
-    rules = getattr(model, "text_rules", None)
+    tokeniser = getattr(model, "tokeniser", None)
     assert settings.corpus is not None
     differ = [
         f"corpus.{key} {value}, here {getattr(settings.corpus.text_rules, key)}"
-        for key, value in (vars(rules).items() if rules else ())
+        for key, value in (vars(tokeniser.rules).items() if tokeniser else ())
         if key in {"language", "tokenizer", "lowercase", "digits", "urls"}
         and value != getattr(settings.corpus.text_rules, key)
     ]

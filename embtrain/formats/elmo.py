@@ -1,6 +1,6 @@
 """ELMo as it is published: ``…options.json`` and ``…weights.hdf5``, of bilm-tf and AllenNLP.
 
-embtrain writes both into one folder, with ``vocabulary.parquet`` and ``text_rules.json`` beside them, which other tools
+embtrain writes both into one folder, with ``vocabulary.parquet`` and the rules of text beside them, which other tools
 do not look at. Any folder that has one file of each of the first two is read.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,13 +23,13 @@ from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import FormatError
 from embtrain.formats.elmo_options import architecture_of, options_of
 from embtrain.formats.files import errors_named, finished
+from embtrain.formats.tokeniser_files import read_tokeniser, write_tokeniser
 from embtrain.formats.words import utf8_words
 from embtrain.models.elmo.bilm import DIRECTIONS, BiLM
 from embtrain.schema import VOCABULARY
-from embtrain.text import TextRules
 
 OPTIONS, WEIGHTS = "options.json", "weights.hdf5"
-_VOCABULARY, _TEXT_RULES = "vocabulary.parquet", "text_rules.json"
+_VOCABULARY = "vocabulary.parquet"
 
 Places = Mapping[str, list[Tensor]]
 
@@ -52,9 +51,7 @@ def read(folder: Path) -> ContextualVectors:
         bilm = BiLM(architecture)
         _fill(_places_in(file, bilm), file, weights)
     vocabulary, counts = _read_vocabulary(folder / _VOCABULARY)
-    return ContextualVectors(
-        bilm, vocabulary=vocabulary, counts=counts, text_rules=_read_text_rules(folder / _TEXT_RULES)
-    )
+    return ContextualVectors(bilm, vocabulary=vocabulary, counts=counts, tokeniser=read_tokeniser(folder))
 
 
 def write(vectors: ContextualVectors, folder: Path) -> None:
@@ -78,8 +75,7 @@ def write(vectors: ContextualVectors, folder: Path) -> None:
             columns = [pa.array(np.arange(size, dtype=np.int32)), utf8_words(vectors.vocabulary, folder), counts]
             table = pa.table(columns, schema=VOCABULARY.arrow_schema)
             pq.write_table(table, unfinished / _VOCABULARY, compression="zstd")
-        if vectors.text_rules:
-            (unfinished / _TEXT_RULES).write_text(json.dumps(asdict(vectors.text_rules), indent=1) + "\n", "utf-8")
+        write_tokeniser(vectors.tokeniser, unfinished)
 
 
 def only_file(folder: Path, ending: str) -> Path:
@@ -184,14 +180,3 @@ def _read_vocabulary(path: Path) -> tuple[list[str], Any]:
         if table["token"].null_count:
             raise FormatError(f"{path} has {table['token'].null_count} nulls in its column 'token'; expected words")
     return table["token"].to_pylist(), None if table["count"].null_count else table["count"].to_numpy()
-
-
-def _read_text_rules(path: Path) -> TextRules | None:
-    if not path.exists():
-        return None
-    with errors_named(path):
-        rules = json.loads(path.read_text("utf-8"))
-        try:
-            return TextRules(**{**rules, "parts_of_speech": tuple(rules["parts_of_speech"])})
-        except (TypeError, KeyError) as error:
-            raise FormatError(f"{path} holds no rules of text: {error}") from None

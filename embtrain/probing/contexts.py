@@ -14,7 +14,7 @@ from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import CorpusError, UnknownWordError
 from embtrain.formats.files import reading
 from embtrain.probing.layers import read_layers
-from embtrain.text import TextRules, document_sentences, tokenise
+from embtrain.text import TextRules, Tokeniser, tokenise
 from embtrain.text.normalise import normalise
 from embtrain.text.utf8 import utf8_texts
 from embtrain.vectors import Floats
@@ -24,6 +24,9 @@ _SENTENCES_AT_A_TIME = 64
 MAX_OCCURRENCES = 5_000
 
 _LINES_AT_A_TIME = 10_000
+
+
+_AT_WHITE_SPACE = Tokeniser(TextRules(tokenizer="whitespace", lowercase=False, split_sentences=False))
 
 
 @dataclass(frozen=True)
@@ -74,16 +77,16 @@ def nearest_contexts(
     """
     if not -model.num_layers <= layer < model.num_layers:
         raise CorpusError(f"the model has layers 0 to {model.num_layers - 1}, found {layer}")
-    rules = model.text_rules or TextRules(tokenizer="whitespace", lowercase=False, split_sentences=False)
+    tokeniser = model.tokeniser or _AT_WHITE_SPACE
     asked = []
     for sentence in sentences:
-        here = list(_occurrences([sentence], word, rules))
+        here = list(_occurrences([sentence], word, tokeniser))
         if not here:
             raise UnknownWordError(f"the sentence {sentence!r} has not the word {word!r}")
         asked += here
     given = {tuple(occurrence.tokens) for occurrence in asked}
     others: list[Occurrence] = []
-    for occurrence in _occurrences(among, word, rules):
+    for occurrence in _occurrences(among, word, tokeniser):
         if tuple(occurrence.tokens) not in given:
             others.append(occurrence)
         if len(others) == MAX_OCCURRENCES:
@@ -109,14 +112,16 @@ def lines_of(path: str | Path) -> Iterator[str]:
             yield line.decode("utf-8", errors="replace").rstrip("\r\n")
 
 
-def _occurrences(texts: Iterable[str], word: str, rules: TextRules) -> Iterator[Occurrence]:
+def _occurrences(texts: Iterable[str], word: str, tokeniser: Tokeniser) -> Iterator[Occurrence]:
+    rules = tokeniser.rules
     wanted = _spelled(word, rules)
     for batch in _batched(texts):
         lines = utf8_texts(batch)
-        if rules.tokenizer not in {"morphemes", "jamo"}:  # most lines have not the letters, let alone the word
+        # Most lines have not the letters, let alone the word. A phrase and a morpheme are not spelled so in the text.
+        if tokeniser.phrases is None and rules.tokenizer not in {"morphemes", "jamo"}:
             spelled = normalise(lines, lowercase=True, digits=rules.digits)
             lines = lines.filter(pc.match_substring(spelled, wanted))
-        for sentence in document_sentences(lines, rules).flatten().to_pylist():
+        for sentence in tokeniser.document_sentences(lines).flatten().to_pylist():
             tokens = sentence.split(" ")
             yield from (Occurrence(tokens, place) for place, token in enumerate(tokens) if token.lower() == wanted)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from embtrain.contextual_vectors import ContextualVectors, Sentences
-from embtrain.text import TextRules
+from embtrain.text import Tokeniser
 from embtrain.text.normalise import normalise
 from embtrain.vectors import Floats, Vectors
 
@@ -40,16 +40,17 @@ def read_layers(model: Vectors | ContextualVectors, sentences: Sentences) -> lis
     vectors a token has that of its very form, else of its lower case, else zeros.
     """
     if isinstance(model, ContextualVectors):
-        return model.layers([_as_in_training(sentence, model.text_rules) for sentence in sentences])
+        return model.layers([_as_in_training(sentence, model.tokeniser) for sentence in sentences])
     forms = {token: _form(token, model) for sentence in sentences for token in sentence}
     unseen = [token for token, form in forms.items() if form is None]
     forms.update((token, token) for token in itertools.compress(unseen, model.known(unseen)))  # n-grams make some
     return [_rows(model, [forms[token] for token in sentence])[None] for sentence in sentences]
 
 
-def _as_in_training(sentence: Sequence[str], rules: TextRules | None) -> list[str]:
-    if rules is None or not sentence:
+def _as_in_training(sentence: Sequence[str], tokeniser: Tokeniser | None) -> list[str]:
+    if tokeniser is None or not sentence:
         return list(sentence)
+    rules = tokeniser.rules
     # A spelled number would be several tokens.
     digits: Literal["zero", "keep"] = "zero" if rules.digits == "zero" else "keep"
     tokens = pa.array(sentence, pa.string())

@@ -8,5 +8,14 @@ than arrays of strings.
 
 from embtrain.text.phrases import join_phrases
 from embtrain.text.rules import TextRules, document_sentences, measured_sentences, sentences, tokenise
+from embtrain.text.tokeniser import Tokeniser
 
-__all__ = ["TextRules", "document_sentences", "join_phrases", "measured_sentences", "sentences", "tokenise"]
+__all__ = [
+    "TextRules",
+    "Tokeniser",
+    "document_sentences",
+    "join_phrases",
+    "measured_sentences",
+    "sentences",
+    "tokenise",
+]

@@ -70,7 +70,7 @@ def test_a_registered_model_is_loaded_with_its_vocabulary_and_rules_of_text():
     contextual = embtrain.load("models:/toy@champion")
     assert (contextual.dim, contextual.num_layers) == (16, 3)
     assert len(contextual.vocabulary) == 24
-    assert contextual.text_rules.lowercase
+    assert contextual.tokeniser.rules.lowercase
     np.testing.assert_array_equal(contextual.encode_texts(["A1 b2."]), contextual.encode([["a1", "b2"]]))
     assert embtrain.load_words("models:/toy@champion")["a1"].shape == (8,)
 

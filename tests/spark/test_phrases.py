@@ -8,7 +8,7 @@ import pytest
 import reference_phrases as reference
 from embtrain.config import PhrasesSettings, Settings
 from embtrain.errors import ConfigError
-from embtrain.prepared import as_prepared
+from embtrain.prepared import as_prepared, tokeniser_of
 from embtrain.schema import PHRASES, SENTENCES
 from pipelines import phrases as phrases_module
 from pipelines.phrases import find_phrases, join_sentences
@@ -131,3 +131,5 @@ def test_the_vocabulary_is_counted_from_joined_sentences(spark, tmp_path):
     found = pa.Table.from_pylist([row.asDict() for row in spark.read.parquet(folders["phrases"]).collect()])
     assert found.column("second").to_pylist() == ["cream"]
     assert as_prepared(Settings(name="phrases", corpus={"paths": ["elsewhere"]}), snapshot).corpus.held_out == 0
+    unsaid = Settings(name="phrases")
+    assert tokeniser_of(unsaid, snapshot).sentences(["Ice cream 7!"]) == [[["ice_cream", "7"]]]

@@ -21,7 +21,7 @@ from embtrain.config import ClassifySettings, ElmoArchitecture, Settings
 from embtrain.contextual_vectors import ContextualVectors
 from embtrain.errors import ConfigError, CorpusError, FormatError, SetupError
 from embtrain.models.elmo.bilm import BiLM
-from embtrain.text import TextRules
+from embtrain.text import TextRules, Tokeniser
 from embtrain.vectors import Vectors
 
 RULES = TextRules(tokenizer="whitespace", lowercase=False)
@@ -265,7 +265,7 @@ def test_a_comparison_shows_means_over_seeds():
 def contextual():
     torch.manual_seed(0)
     sizes = ElmoArchitecture(char_dim=3, filters=[(1, 2), (3, 4)], projection_dim=4, cell_dim=6)
-    return ContextualVectors(BiLM(sizes), text_rules=RULES)
+    return ContextualVectors(BiLM(sizes), tokeniser=Tokeniser(RULES))
 
 
 def test_an_elmos_features_are_all_layers_of_each_texts_own_tokens(contextual):

@@ -20,8 +20,8 @@ from embtrain.errors import FormatError
 from embtrain.formats import elmo
 from embtrain.loading import load_words, read_file, write_file
 from embtrain.models.elmo.bilm import BiLM
-from embtrain.schema import VOCABULARY
-from embtrain.text import TextRules
+from embtrain.schema import PHRASES, VOCABULARY
+from embtrain.text import TextRules, Tokeniser
 from embtrain.vectors import Vectors
 
 FIXTURE = Path(os.environ.get("EMBTRAIN_DATA", "../shared/data")) / "fixtures/elmo-allennlp"
@@ -34,8 +34,10 @@ def contextual():
     architecture = ElmoArchitecture(
         char_dim=2, filters=[(1, 3), (2, 2)], activation="tanh", highways=2, projection_dim=4, cell_dim=5, layers=3
     )
-    rules = TextRules(lowercase=False, split_sentences=False)
-    return ContextualVectors(BiLM(architecture), vocabulary=["the", "cat"], counts=np.array([5, 2]), text_rules=rules)
+    phrases = pa.table([["big"], ["cat"], [9], [1.5], [1]], schema=PHRASES.arrow_schema)
+    tokeniser = Tokeniser(TextRules(lowercase=False, split_sentences=False), phrases)
+    words, counts = ["the", "cat"], np.array([5, 2])
+    return ContextualVectors(BiLM(architecture), vocabulary=words, counts=counts, tokeniser=tokeniser)
 
 
 @pytest.fixture
@@ -76,7 +78,8 @@ def test_what_is_written_is_read_again_bit_for_bit(contextual, folder):
     assert again.bilm.architecture == contextual.bilm.architecture
     assert again.vocabulary == ["the", "cat"]
     assert again.counts.tolist() == [5, 2]
-    assert again.text_rules == contextual.text_rules
+    assert again.tokeniser == contextual.tokeniser
+    assert again.encode_tokens(["The big cat. No!"])[0] == [["The", "big_cat", "No"]]
 
 
 def square():
@@ -121,9 +124,10 @@ def test_a_published_model_under_its_own_names_has_no_vocabulary(contextual, fol
     (folder / "options.json").rename(folder / "elmo_2x1024_options.json")
     (folder / "weights.hdf5").rename(folder / "elmo_2x1024_weights.hdf5")
     (folder / "vocabulary.parquet").unlink()
-    (folder / "text_rules.json").unlink()
+    for file in ("text_rules.json", "phrases.parquet"):
+        (folder / file).unlink()
     published = embtrain.load(folder)
-    assert (published.vocabulary, published.counts, published.text_rules) == ([], None, None)
+    assert (published.vocabulary, published.counts, published.tokeniser) == ([], None, None)
     np.testing.assert_array_equal(published.layers(SENTENCES)[1], contextual.layers(SENTENCES)[1])
     with pytest.raises(FormatError, match="came without a vocabulary"):
         load_words(folder)
@@ -180,6 +184,7 @@ def test_weights_and_options_that_do_not_fit_are_told_apart_in_a_sentence(folder
         ("options.json", b"{", "options.json: Expecting"),
         ("options.json", b"[" * 100_000, "options.json: maximum recursion depth exceeded"),
         ("text_rules.json", b"{}", "holds no rules of text"),
+        ("phrases.parquet", b"{}", "phrases.parquet"),
         ("other_weights.hdf5", b"", "expected one file .weights.hdf5 .* found other_weights.hdf5, weights.hdf5"),
     ],
 )

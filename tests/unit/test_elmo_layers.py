@@ -19,7 +19,7 @@ from embtrain.models.elmo.bilm import BiLM
 from embtrain.models.elmo.lstm import LstmLayer, LstmState
 from embtrain.models.elmo.representation import Representation
 from embtrain.models.elmo.word_cache import WordCache
-from embtrain.text import TextRules
+from embtrain.text import TextRules, Tokeniser
 from embtrain.text.characters import word_characters
 
 TINY = ElmoArchitecture(
@@ -148,7 +148,7 @@ def test_a_sentence_is_the_mean_of_its_tokens_and_none_is_zero(contextual):
 
 
 def test_a_text_is_the_mean_of_the_tokens_of_its_sentences(bilm):
-    contextual = ContextualVectors(copy.deepcopy(bilm).float(), text_rules=TextRules(tokenizer="punctuated"))
+    contextual = ContextualVectors(copy.deepcopy(bilm).float(), tokeniser=Tokeniser(TextRules(tokenizer="punctuated")))
     encoded = contextual.encode_texts(["A cat sat on a mat. It is gone.", " ", "No."])
     first, second, last = contextual.encode(
         [["a", "cat", "sat", "on", "a", "mat", "."], ["it", "is", "gone", "."], ["no", "."]], pooling=None

@@ -5,7 +5,7 @@ import pytest
 from embtrain.config import Settings
 from embtrain.errors import ConfigError
 from embtrain.manifest import Manifest, Snapshot, write_manifest
-from embtrain.prepared import as_prepared
+from embtrain.prepared import as_prepared, tokeniser_of
 from embtrain.storage import Location
 
 MADE_WITH = {
@@ -56,3 +56,17 @@ def test_of_tables_that_do_not_say_what_they_were_made_with_nothing_is_refused(t
     snapshot = Snapshot(Location.of(tmp_path), {"unigram": "nowhere"})
     settings = Settings(name="toy", unigram={"negative_exponent": -1}, phrases={"passes": 1})
     assert as_prepared(settings, snapshot) == settings
+
+
+def test_texts_are_taken_apart_as_the_corpus_was_whatever_the_run_file_says(snapshot):
+    for corpus in (None, {"paths": ["a"], "tokenizer": "whitespace"}):
+        assert tokeniser_of(Settings(name="toy", corpus=corpus), snapshot).sentences(["A cat. It!"]) == [
+            [["A", "cat"], ["It"]]
+        ]
+
+
+def test_of_a_snapshot_that_does_not_say_the_run_file_tells_how_its_texts_are_taken_apart(tmp_path):
+    snapshot = Snapshot(Location.of(tmp_path), {})
+    corpus = {"paths": ["a"], "tokenizer": "whitespace"}
+    assert tokeniser_of(Settings(name="toy", corpus=corpus), snapshot).sentences(["A cat."]) == [[["a", "cat."]]]
+    assert tokeniser_of(Settings(name="toy"), snapshot) is None

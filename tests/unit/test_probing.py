@@ -19,7 +19,7 @@ from embtrain.models.elmo.bilm import BiLM
 from embtrain.probing.contexts import lines_of, nearest_contexts
 from embtrain.probing.layers import compared_names, read_compared, read_layers
 from embtrain.probing.part_of_speech import probe_tagging, read_conllu
-from embtrain.text import TextRules
+from embtrain.text import TextRules, Tokeniser
 from embtrain.vectors import Vectors
 
 CONLLU = """# text = Don't the cat sit?
@@ -42,7 +42,7 @@ WORDS = Vectors(["east", "north", "west"], np.array([[1, 0], [0, 1], [-1, 0]], n
 def contextual():
     torch.manual_seed(0)
     sizes = ElmoArchitecture(char_dim=3, filters=[(1, 2), (3, 4)], projection_dim=4, cell_dim=6)
-    return ContextualVectors(BiLM(sizes), text_rules=TextRules(tokenizer="punctuated"))
+    return ContextualVectors(BiLM(sizes), tokeniser=Tokeniser(TextRules(tokenizer="punctuated")))
 
 
 def conllu(path, *sentences):
@@ -229,7 +229,7 @@ def test_a_sentence_is_read_once_however_often_it_has_the_word(contextual, monke
     ],
 )
 def test_a_word_is_found_however_it_is_spelled(contextual, word, sentence, rules):
-    other = ContextualVectors(contextual.bilm, text_rules=rules)
+    other = ContextualVectors(contextual.bilm, tokeniser=Tokeniser(rules))
     [found] = nearest_contexts(other, word, [sentence], [f"또 {sentence}", "nothing"])
     assert len(found.found) == 1
 

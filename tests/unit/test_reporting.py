@@ -13,7 +13,7 @@ from embtrain.formats import elmo, write
 from embtrain.models.elmo.bilm import BiLM
 from embtrain.reporting.content import sample_words
 from embtrain.reporting.page import Table, write_page
-from embtrain.text import TextRules
+from embtrain.text import TextRules, Tokeniser
 from embtrain.vectors import Vectors
 
 
@@ -69,7 +69,7 @@ def test_a_report_on_word_vectors_lists_neighbours(words, tmp_path, capsys):
 def test_a_report_on_an_elmo_shows_where_a_word_is_used_so(tmp_path):
     torch.manual_seed(0)
     sizes = ElmoArchitecture(char_dim=3, filters=[(1, 2), (3, 4)], projection_dim=4, cell_dim=6)
-    elmo.write(ContextualVectors(BiLM(sizes), text_rules=TextRules()), tmp_path / "elmo")
+    elmo.write(ContextualVectors(BiLM(sizes), tokeniser=Tokeniser(TextRules())), tmp_path / "elmo")
     (tmp_path / "text.txt").write_text("The bank of England\n")
     asked = ["--contexts", "bank", "a river bank", "the bank", "--among", str(tmp_path / "text.txt")]
     assert main(["report", str(tmp_path / "elmo"), str(tmp_path / "page.html"), *asked]) == 0
