@@ -128,7 +128,7 @@ class SubwordVectors(Vectors):
         Raises:
             UnknownWordError: if none of a word's n-grams has a row; it names the closest spellings.
         """
-        if isinstance(words, str) and words in self.key_to_index:
+        if isinstance(words, str) and self.spelled(words) in self.key_to_index:
             return super().__getitem__(words)
         rows = read_only(self._rows([words] if isinstance(words, str) else words))
         return rows[0] if isinstance(words, str) else rows
@@ -137,11 +137,12 @@ class SubwordVectors(Vectors):
         """Tell of each word whether it has a vector, ``(N,)``: it is in the vocabulary, or one of its n-grams is."""
         known = super().known(words)
         unseen = np.flatnonzero(~known)
-        _, of_word, _ = self._parts([words[index] for index in unseen.tolist()])
+        _, of_word, _ = self._parts([self.spelled(words[index]) for index in unseen.tolist()])
         known[unseen[np.unique(of_word)]] = True
         return known
 
     def _rows(self, words: Sequence[str]) -> Floats:
+        words = [self.spelled(word) for word in words]
         ids = np.array([self.key_to_index.get(word, -1) for word in words], np.intp)
         rows = self.matrix[ids]
         unseen = np.flatnonzero(ids < 0)

@@ -22,9 +22,10 @@ Shapes: V words, D numbers per vector, N queries.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +39,8 @@ _Array = TypeVar("_Array", bound=NDArray[Any])
 
 # Similarities computed at a time when many queries are answered: 64 MB of them.
 _SCORES_AT_A_TIME = 2**24
+
+_WORDS_THAT_TELL_THE_FORM = 10_000
 
 
 class Vectors:
@@ -65,7 +68,7 @@ class Vectors:
         return len(self.index_to_key)
 
     def __contains__(self, word: object) -> bool:
-        return word in self.key_to_index
+        return isinstance(word, str) and self.spelled(word) in self.key_to_index
 
     def __repr__(self) -> str:
         return f"Vectors({len(self)} words x {self.vector_size})"
@@ -94,6 +97,16 @@ class Vectors:
         """
         return read_only(scaled_to_length_one(self.matrix))
 
+    def spelled(self, word: str) -> str:
+        """Return a word as the vocabulary spells it, in whichever of Unicode's normal forms it was typed.
+
+        A word that is there as it is stays so; any other is brought into the form that the frequent words are in, C
+        where they are in both. Korean from macOS is in form D: 한 typed so is three characters, and looks the same.
+        """
+        if word.isascii() or word in self.key_to_index:
+            return word
+        return unicodedata.normalize(self._normal_form, word)
+
     def index_of(self, word: str) -> int:
         """Return a word's id: its row in the matrix.
 
@@ -101,13 +114,13 @@ class Vectors:
             UnknownWordError: naming the closest spellings.
         """
         try:
-            return self.key_to_index[word]
+            return self.key_to_index[self.spelled(word)]
         except KeyError:
             raise unknown_word(word, self.index_to_key) from None
 
     def known(self, words: Sequence[str]) -> NDArray[np.bool_]:
         """Tell of each word whether it has a vector, ``(N,)``: as ``in``, but for many words at once."""
-        return np.fromiter((word in self.key_to_index for word in words), np.bool_, len(words))
+        return np.fromiter((self.spelled(word) in self.key_to_index for word in words), np.bool_, len(words))
 
     def similarity(self, a: str, b: str) -> float:
         """Return the cosine of the angle between two words' vectors, -1 to 1; 0 for a vector of zeros."""
@@ -154,6 +167,15 @@ class Vectors:
         """
         return self.most_similar([b, c], [a], topn=topn, restrict_vocab=restrict_vocab)
 
+    @cached_property
+    def _normal_form(self) -> Literal["NFC", "NFD"]:
+        """Return the normal form in which more of the frequent words are."""
+        frequent = self.index_to_key[:_WORDS_THAT_TELL_THE_FORM]
+        composed, decomposed = (
+            sum(unicodedata.is_normalized(form, word) for word in frequent) for form in ("NFC", "NFD")
+        )
+        return "NFD" if decomposed > composed else "NFC"
+
     def _search(
         self, queries: Floats, excluded: Sequence[Sequence[str]], topn: int, restrict_vocab: int | None
     ) -> list[Neighbours]:
@@ -165,7 +187,7 @@ class Vectors:
         for start in range(0, len(queries), at_a_time):
             scores = queries[start : start + at_a_time] @ candidates.T
             for row, asked in zip(scores, excluded[start:], strict=False):
-                ids = [self.key_to_index.get(word, len(candidates)) for word in asked]
+                ids = [self.key_to_index.get(self.spelled(word), len(candidates)) for word in asked]
                 row[[index for index in ids if index < len(candidates)]] = -np.inf
                 answers.append([(self.index_to_key[index], float(row[index])) for index in _best(row, topn)])
         return answers

@@ -71,7 +71,8 @@ def look_up(vectors: Vectors, words: Iterable[str], restrict_vocabulary: int) ->
     rows = {other: row for row, other in enumerate(others, start=len(frequent))}
     ids |= {word: rows[other] for word, other in spelled.items() if other in rows}
     unit = np.concatenate([frequent, scaled_to_length_one(vectors[others])]) if others else frequent
-    unseen = frozenset(word for word, other in spelled.items() if other in rows and other not in vectors.key_to_index)
+    seen = vectors.key_to_index.keys()
+    unseen = frozenset(word for word, other in spelled.items() if other in rows and vectors.spelled(other) not in seen)
     return KnownWords(ids, unit, len(frequent), unseen)
 
 

@@ -1,6 +1,7 @@
 """Vectors of words seen and unseen: means of rows, and the same questions for both."""
 
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -169,3 +170,17 @@ def test_what_does_not_fit_together_is_refused(changes, message):
     rows = {"word_rows": np.ones((1, 2)), "bucket_ids": [3, 4], "bucket_rows": np.ones((2, 2))}
     with pytest.raises(ValueError, match=re.escape(message)):
         SubwordVectors(["ab"], subwords=TRIGRAMS, **{**rows, **changes})
+
+
+@pytest.mark.parametrize("units", ["syllables", "jamo"])
+def test_a_word_has_the_same_vector_in_whichever_normal_form_it_was_typed(units):
+    subwords = Subwords(min_n=1, max_n=3, buckets=1000, units=units)
+    rows = np.random.default_rng(1).standard_normal((1000, 4), np.float32)
+    vectors = SubwordVectors(
+        ["한국"], word_rows=rows[:1], bucket_ids=np.arange(1000), bucket_rows=rows, subwords=subwords
+    )
+    for word in ("한국", "대한민국"):
+        np.testing.assert_array_equal(vectors[unicodedata.normalize("NFD", word)], vectors[word])
+    both = [unicodedata.normalize("NFD", "대한민국"), "대한민국"]
+    np.testing.assert_array_equal(*vectors[both])
+    assert vectors.known(both).all()

@@ -165,3 +165,24 @@ def test_a_word_in_another_normal_form_is_answered_with_the_known_one():
 @given(st.lists(st.text(max_size=6), unique=True, max_size=20), st.text(max_size=6))
 def test_spellings_suggested_are_words_of_the_vocabulary(vocabulary, word):
     assert set(closest_spellings(word, vocabulary)) <= set(vocabulary)
+
+
+def decomposed(word):
+    return unicodedata.normalize("NFD", word)
+
+
+def test_a_word_is_found_in_whichever_normal_form_it_was_typed():
+    vectors = Vectors(["서울", "café", "king"], MATRIX[:3])
+    assert decomposed("서울") != "서울"
+    assert decomposed("서울") in vectors
+    assert vectors.known([decomposed("café"), decomposed("cafë")]).tolist() == [True, False]
+    np.testing.assert_array_equal(vectors[decomposed("서울")], vectors["서울"])
+    assert vectors.most_similar(decomposed("서울")) == vectors.most_similar("서울")
+    assert vectors.nearest([decomposed("café")]) == vectors.nearest(["café"])
+
+
+def test_a_vocabulary_that_is_not_composed_keeps_its_words_and_finds_composed_ones():
+    words = [decomposed(word) for word in ("서울", "부산")]
+    vectors = Vectors([*words, "café", "king"], MATRIX[:4])
+    np.testing.assert_array_equal(vectors["서울"], vectors[words[0]])
+    assert vectors.index_of("café") == 2
