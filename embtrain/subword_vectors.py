@@ -12,7 +12,8 @@ whether it is in the vocabulary ``"oranze" in v.key_to_index``
 what it is similar to           ``v.most_similar("oranze")``
 ==============================  ============================================
 
-Answers come from the vocabulary. Numbers are those of Facebook's fastText.
+Answers come from the vocabulary. Numbers are those of Facebook's fastText. As there, n-grams never seen share buckets
+with others: a string that has nothing of the corpus may have a vector all the same, by chance.
 
 Shapes: V words, B buckets that have a row, D numbers per vector, N words asked about, P n-grams of several words.
 """
@@ -134,7 +135,7 @@ class SubwordVectors(Vectors):
         return rows[0] if isinstance(words, str) else rows
 
     def known(self, words: Sequence[str]) -> NDArray[np.bool_]:
-        """Tell of each word whether it has a vector, ``(N,)``: it is in the vocabulary, or one of its n-grams is."""
+        """Tell of each word whether it has a vector, ``(N,)``: it is in the vocabulary, or a bucket of its n-grams."""
         known = super().known(words)
         unseen = np.flatnonzero(~known)
         _, of_word, _ = self._parts([self.spelled(words[index]) for index in unseen.tolist()])

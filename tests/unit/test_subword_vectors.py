@@ -184,3 +184,10 @@ def test_a_word_has_the_same_vector_in_whichever_normal_form_it_was_typed(units)
     both = [unicodedata.normalize("NFD", "대한민국"), "대한민국"]
     np.testing.assert_array_equal(*vectors[both])
     assert vectors.known(both).all()
+
+
+def test_a_string_of_nothing_that_was_seen_has_the_vector_of_a_bucket_that_it_shares():
+    few = Subwords(min_n=3, max_n=3, buckets=1)
+    vectors = SubwordVectors(["abc"], word_rows=[[1.0]], bucket_ids=[0], bucket_rows=[[4.0]], subwords=few)
+    assert "中" in vectors
+    assert vectors["中"].tolist() == [4]
