@@ -32,7 +32,7 @@ from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schem
 
 import embtrain
 from embtrain import formats, served_model
-from embtrain.errors import ModelNotFoundError, SetupError
+from embtrain.errors import EmbtrainError, ModelNotFoundError, SetupError
 from embtrain.loading import read_file
 from embtrain.text import TextRules
 from embtrain.text.morphemes import KIWI_PACKAGES
@@ -145,7 +145,7 @@ def load_registered(uri: str) -> Vectors | ContextualVectors:
 
     Raises:
         ModelNotFoundError: naming the models, versions or aliases that there are.
-        SetupError: if MLflow cannot be reached.
+        SetupError: if MLflow cannot be reached, or the vectors are there and cannot be read.
     """
     client = connect(must_exist=True)
     if match := _VERSION_URI.fullmatch(uri):
@@ -157,9 +157,7 @@ def load_registered(uri: str) -> Vectors | ContextualVectors:
                 artifact_uri=f"{uri}/artifacts/{served_model.ARTIFACT}", dst_path=folder
             )
         except (MlflowException, OSError) as error:
-            raise ModelNotFoundError(
-                _what_else(uri) or f"there are no vectors at {uri}: {_first_line(error)}"
-            ) from None
+            raise _not_loaded(uri, error) from None
         return read_file(vectors)
 
 
@@ -168,14 +166,22 @@ def text_requirements(rules: TextRules | None) -> tuple[str, ...]:
     return KIWI_PACKAGES if rules and rules.tokenizer == "morphemes" else ()
 
 
-def _what_else(uri: str) -> str | None:
-    """Say what a version holds that has no vectors, such as a classifier; None where there is no version."""
+def _not_loaded(uri: str, error: MlflowException | OSError) -> EmbtrainError:
+    """Return what to tell where no vectors came: they cannot be read, there is something else, or there is nothing."""
     try:
-        found = mlflow.artifacts.list_artifacts(artifact_uri=f"{uri}/artifacts")
+        names = [Path(file.path).name for file in mlflow.artifacts.list_artifacts(artifact_uri=f"{uri}/artifacts")]
+    except PermissionError:
+        names = [served_model.ARTIFACT]
     except (MlflowException, OSError):
-        return None
-    names = " and ".join(Path(file.path).name for file in found)
-    return f"{uri} has no vectors, but a {names}; load it by mlflow.pyfunc.load_model({uri!r})" if names else None
+        names = []
+    if served_model.ARTIFACT in names:
+        # Of several files that failed, MLflow names each, and why, on lines of their own.
+        return SetupError(f"the vectors of {uri} are there, but cannot be read: {str(error).splitlines()[-1]}")
+    if names:
+        found = " and ".join(names)
+        advice = f"load it by mlflow.pyfunc.load_model({uri!r})"
+        return ModelNotFoundError(f"{uri} has no vectors, but a {found}; {advice}")
+    return ModelNotFoundError(f"there are no vectors at {uri}: {_first_line(error)}")
 
 
 def origin_of(uri: str) -> Origin:
