@@ -92,7 +92,7 @@ class Checkpoint:
             _put(unfinished, self.folder / name)
             unfinished.write_text(json.dumps(record, indent=1), "utf-8")
             _put(unfinished, self.folder / RECORD)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             raise CheckpointError(f"cannot write a checkpoint to {self.folder}: {error}") from None
         self._delete_states(keep=name)
 

@@ -7,7 +7,6 @@ keep their own of the rows that it sends. So a run may go on with another number
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from embtrain.checkpoint import Checkpoint, Position, Saved, shared
 from embtrain.columns import Columns
 from embtrain.kernels.padding import padded
+from embtrain.tensor_file import write_header
 
 State = Mapping[str, npt.NDArray[np.float32]]
 Shapes = Mapping[str, tuple[int | None, ...]]
@@ -102,17 +102,10 @@ class ColumnCheckpoint(Checkpoint):
         return state
 
     def _write_arrays(self, state: State, path: Path) -> None:
-        """Write a safetensors file, as its library does, but some rows at a time."""
-        header: dict[str, Any] = {}
-        end = 0
-        for name, own in state.items():
-            numbers = math.prod(own.shape[1:-1]) * self.width
-            begin, end = end, end + len(own) * numbers * own.itemsize
-            header[name] = {"dtype": "F32", "shape": [len(own), numbers], "data_offsets": [begin, end]}
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8 bytes
+        """Write the arrays of all processes, some rows at a time."""
+        shapes = {name: (len(own), math.prod(own.shape[1:-1]) * self.width) for name, own in state.items()}
         with path.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
+            write_header({name: (np.dtype(np.float32), shape) for name, shape in shapes.items()}, file)
             for own in state.values():
                 for rows in self.columns.gathered(own, self.width):
-                    file.write(rows.astype("<f4", copy=False).data)
+                    file.write(rows.data)

@@ -7,6 +7,8 @@ GloVe's have AdaGrad's sums, they are ``...`` between the two: a process holds a
 from __future__ import annotations
 
 import math
+import mmap
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -74,23 +76,34 @@ class Columns:
     def whole(self, own: Matrix) -> Matrix:
         """Return a matrix with the columns of all processes in the first one, and in each other its own, not copied.
 
-        All must call it together.
+        The first one may not have the memory for it: the matrix is a temporary file, mapped. All must call it together.
 
         Args:
             own: this process's columns. Shape ``(V, C)``.
 
         Returns:
-            Shape ``(V, D)`` in the first process.
+            Shape ``(V, D)`` in the first process, read-only.
+
+        Raises:
+            SetupError: in the first process, if the file cannot be written.
         """
         gathered = self.gathered(own, self.dim)
         if not self.group.is_first:
             for _ in gathered:
                 pass
             return own
-        matrix = np.empty((len(own), self.dim), np.float32)
-        for rows, place in zip(gathered, _row_slices(len(own), self.dim), strict=True):
-            matrix[place] = rows
-        return matrix
+        try:
+            with tempfile.TemporaryFile() as file:
+                for rows in gathered:
+                    file.write(rows.data)
+                file.flush()
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise SetupError(
+                f"cannot gather {len(own):,} vectors in a file in {tempfile.gettempdir()}: {error.strerror}; "
+                "make room there, or set TMPDIR to a folder on a larger disk"
+            ) from None
+        return np.frombuffer(mapped, np.float32).reshape(len(own), self.dim)
 
     def spread(self, shape: tuple[int, ...], width: int, read: Callable[[slice], Matrix]) -> Matrix:
         """Return this process's columns of a matrix that the first process reads; all must call it together.

@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.errors import ANOTHER_ENDED, SetupError, TerminatedError
-from embtrain.termination import heeded
+from embtrain.errors import ANOTHER_ENDED, SetupError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,10 +36,6 @@ In a ring of W processes it sends 2 (W - 1) / W times the message rather than W 
 waits for the one before: half a megabyte takes two processes 1.7 ms of CPU by gloo's ring, and 0.2 ms directly. For two
 the bytes are the same; for more, this much goes over a fast network in the time of a ring's trips.
 """
-
-
-GRACE_SECONDS = 5.0
-"""That a process which is told to end has to come to where it can save. Schedulers kill it 10 to 30 seconds later."""
 
 
 def is_sent_directly(message_bytes: float, world_size: int) -> bool:
@@ -63,10 +60,10 @@ class Group:
     world_size: int = 1
     local_world_size: int = 1
     """Processes on this machine, which share its cores."""
+    is_beside_first: bool = True
+    """Whether the first process is on this machine."""
     has_own_gpu: bool = True
     """Whether torch finds a GPU for this process that no other one takes."""
-    is_told_to_end: Callable[[], bool] = lambda: False
-    """Of a process that is alone: whether it is to save what it has, and end by itself. Several end at once."""
     _collectives: ModuleType | None = None
 
     @property
@@ -157,10 +154,14 @@ class Group:
                 f"the {what} of rank {different[0]} differs from that of rank 0; rank {self.rank} has {text}: {advice}"
             )
 
-    def on_this_machine(self) -> int:
-        """Count the processes on this machine. A launcher knows its own alone, and each of Spark's tasks has one."""
+    def on_this_machine(self) -> npt.NDArray[np.bool_]:
+        """Tell of each rank whether it is on this machine: a launcher knows only the processes that it has started.
+
+        Each of Spark's tasks has a launcher of its own. Shape ``(world_size,)``.
+        """
         hashes = self._hashes(socket.gethostname())
-        return int((hashes == hashes[self.rank]).all(axis=1).sum())
+        same: npt.NDArray[np.bool_] = (hashes == hashes[self.rank]).all(axis=1)
+        return same
 
     def _hashes(self, text: str) -> npt.NDArray[np.int64]:
         """Gather a hash of each process's text: nothing is pickled between them. Shape ``(world_size, 4)``."""
@@ -190,14 +191,24 @@ def _others_alive() -> Iterator[None]:
         raise SetupError(f"{ANOTHER_ENDED}; its own message says why ({reason})") from None
 
 
-def _told_to_end() -> AbstractContextManager[Callable[[], bool]]:
+@contextmanager
+def _told_to_end() -> Iterator[None]:
     """Say why a launcher ends this process: it does so where another one has failed, which computing hides."""
-    return heeded(
-        SetupError(
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise SetupError(
             f"the launcher has ended this process (SIGTERM), as it does if {ANOTHER_ENDED}; "
             "its own message then says why"
         )
-    )
+
+    if threading.current_thread() is not threading.main_thread():  # where Python has no signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -209,13 +220,10 @@ def process_group(*, gpus: bool = False) -> Iterator[Group]:
 
     Raises:
         SetupError: if the launcher's variables are there but the others cannot be met; later, if another one ends.
-        TerminatedError: in a process that is alone, when it is told to end.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
-        error = TerminatedError("told to end (SIGTERM); start it again, and it goes on from its last checkpoint")
-        with heeded(error, grace_seconds=GRACE_SECONDS) as is_told_to_end:
-            yield Group(is_told_to_end=is_told_to_end)
+        yield Group()
         return
     import torch  # noqa: PLC0415 - as above
     import torch.distributed as collectives  # noqa: PLC0415 - as above
@@ -234,6 +242,7 @@ def process_group(*, gpus: bool = False) -> Iterator[Group]:
         has_own_gpu = local_rank < num_gpus
         with _told_to_end():
             group = Group(collectives.get_rank(), world_size, has_own_gpu=has_own_gpu, _collectives=collectives)
-            yield replace(group, local_world_size=group.on_this_machine())
+            here = group.on_this_machine()
+            yield replace(group, local_world_size=int(here.sum()), is_beside_first=bool(here[0]))
     finally:
         collectives.destroy_process_group()

@@ -78,7 +78,7 @@ def train(settings: Settings, *, refreshes: bool = False) -> str | None:
     with process_group(gpus=settings.train.device != "cpu") as group, _lease(settings, group):
         snapshot = Snapshot.open(settings.snapshot_location)
         settings = as_prepared(settings, snapshot)
-        require_room(settings, snapshot, processes=group.world_size, local_processes=group.local_world_size)
+        require_room(settings, snapshot, group)
         vocabulary = Vocabulary.read(snapshot)
         group.require_equal("snapshot", snapshot.fingerprint)
         group.require_equal("configuration", settings.model_dump(include={"model", "train"}))

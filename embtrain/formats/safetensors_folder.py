@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 import embtrain
 from embtrain.errors import FormatError
@@ -25,7 +24,7 @@ from embtrain.formats.tensors import Precision, Tensors, pack, unpack
 from embtrain.formats.words import utf8_words
 from embtrain.schema import VOCABULARY
 from embtrain.subword_vectors import SubwordVectors
-from embtrain.tensor_file import write_tensors
+from embtrain.tensor_file import map_tensors, write_tensors
 from embtrain.vectors import Vectors
 
 TENSOR = "vectors.safetensors"
@@ -51,8 +50,8 @@ def write(vectors: Vectors, path: Path, precision: Precision = "full") -> None:
         folder.mkdir()
         try:
             write_tensors(pack(vectors, precision), folder / TENSOR)
-        except SafetensorError as error:  # what the operating system said is in it, but it is no OSError
-            raise FormatError(f"cannot write {path}: {error}") from None
+        except OSError as error:
+            raise FormatError(f"cannot write {path}: {error.strerror}") from None
         pq.write_table(pa.table(columns, schema=VOCABULARY.arrow_schema), folder / _VOCABULARY, compression="zstd")
         (folder / _METADATA).write_text(json.dumps(_metadata(vectors), indent=1) + "\n", encoding="utf-8")
 
@@ -105,6 +104,6 @@ def _promises(metadata: str) -> tuple[int, int, dict[str, Any] | None]:
 
 def _tensors(path: Path) -> Tensors:
     try:
-        return load_file(path)
+        return map_tensors(path)
     except SafetensorError as error:
         raise FormatError(f"{path} is cut short or damaged: {error}") from None

@@ -37,6 +37,8 @@ def estimate_disk(settings: Settings, sizes: Sizes, *, processes: int = 1) -> li
             )
         else:
             files.append(File("temporary file of the cells in tiles", CELL_BYTES * sizes.cells, checkpoint))
+    if settings.train.parallel == "columns":
+        files.append(File("what is gathered of all columns", registered_bytes(settings, sizes), temporary))
     files.append(File("the vectors, before MLflow has taken them over", registered_bytes(settings, sizes), temporary))
     files.append(File("the version that MLflow keeps", registered_bytes(settings, sizes), "."))
     return files

@@ -253,25 +253,24 @@ def _laid_out(model: TrainedModel, sizes: Sizes, sharing: int) -> Items:
 
 
 def _registered(model: TrainedModel, sizes: Sizes, *, gathered: bool) -> Items:
-    """Return the copies of the vectors while they are registered: what is written, and what is loaded back.
+    """Return what is there while vectors are registered. What is loaded back is a file, which the system maps.
 
     Args:
         model: as it is registered.
         sizes: of its corpus.
-        gathered: whether its rows are brought together from the columns of all processes.
+        gathered: whether its rows are brought together from the columns of all processes, in a file likewise.
     """
     if isinstance(model, ElmoSettings):
         weights = FLOAT_BYTES * num_bilm_parameters(model)
         return {"the biLM, loaded back": 2 * weights, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
     twice = 2 if isinstance(model, GloveSettings) and model.vectors == "both" else 1
     vectors = twice * FLOAT_BYTES * model.dim * sizes.vocabulary
-    items = {"vectors": vectors, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
+    items = {"words, loaded back": WORD_REGISTERED * sizes.vocabulary}
+    if not gathered or isinstance(model, FastTextSettings | GloveSettings):  # these are made of several rows
+        items["vectors"] = vectors
     if isinstance(model, FastTextSettings):
-        rows = FLOAT_BYTES * model.dim * (2 * sizes.vocabulary + sizes.buckets)
-        if gathered:
-            items["rows, gathered"] = rows
-        return items | {"rows and vectors, loaded back": rows + vectors}
-    return items | {"vectors, loaded back": vectors}
+        items["vectors, made of the rows that are loaded back"] = vectors
+    return items
 
 
 def _of_factorisation(settings: Settings, sizes: Sizes, everywhere: Items) -> Memory:
@@ -289,8 +288,7 @@ def _of_factorisation(settings: Settings, sizes: Sizes, everywhere: Items) -> Me
         reading=everywhere | {"the table, while it is weighed": 2 * 8 * cells},
         training=everywhere | matrix | found,
         registering=everywhere
-        | {"vectors": vectors + registered, "words, loaded back": WORD_REGISTERED * sizes.vocabulary}
-        | {"vectors, loaded back": registered},
+        | {"vectors": vectors + registered, "words, loaded back": WORD_REGISTERED * sizes.vocabulary},
     )
 
 

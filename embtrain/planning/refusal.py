@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from embtrain.config import ElmoSettings, FactorisedModel, Settings
+from embtrain.distributed import Group
 from embtrain.errors import SetupError, SnapshotError
 from embtrain.manifest import Snapshot
 from embtrain.models.build import computed_by_torch, without_kernel
@@ -14,14 +15,13 @@ from embtrain.planning.sizes import sizes_of
 from embtrain.planning.wording import in_bytes
 
 
-def require_room(settings: Settings, snapshot: Snapshot, *, processes: int, local_processes: int) -> None:
+def require_room(settings: Settings, snapshot: Snapshot, group: Group) -> None:
     """Refuse a training that would not fit into this machine's memory, or into its GPU's.
 
     Args:
         settings: of the run.
         snapshot: of its corpus; nothing but manifests and footers is read, and for FastText the n-grams.
-        processes: that train together.
-        local_processes: of them, those that share this machine's memory.
+        group: the processes that train together.
 
     Raises:
         SetupError: saying what is needed, what is there, and what to do.
@@ -31,8 +31,10 @@ def require_room(settings: Settings, snapshot: Snapshot, *, processes: int, loca
     except SnapshotError:
         return  # those who read the table say what is wrong with it, and how to mend it
     gpu = gpu_room() if may_use_gpu(settings) else None
-    memory = estimate_memory(settings, sizes, processes=processes, device="cuda" if gpu else "cpu")
-    refused = lacking(settings, memory, memory_room(), gpu, local_processes)
+    memory = estimate_memory(settings, sizes, processes=group.world_size, device="cuda" if gpu else "cpu")
+    refused = lacking(
+        settings, memory, memory_room(), gpu, group.local_world_size, is_registered_here=group.is_beside_first
+    )
     if refused:
         raise SetupError(refused)
 
@@ -47,14 +49,26 @@ def may_use_gpu(settings: Settings) -> bool:
     return without_kernel(model) is None and find_spec("triton") is not None
 
 
-def lacking(settings: Settings, memory: Memory, host: Room, device: Room | None, local_processes: int) -> str | None:
+def lacking(
+    settings: Settings,
+    memory: Memory,
+    host: Room,
+    device: Room | None,
+    local_processes: int,
+    *,
+    is_registered_here: bool = True,
+) -> str | None:
     """Return in a sentence what of the memory is not there; None where the run fits."""
     # The libraries are loaded by now, and are not to be found a second time. The first process alone registers.
-    needed = memory.peak - LIBRARIES + (local_processes - 1) * (memory.before_registering - LIBRARIES)
+    needed = local_processes * (memory.before_registering - LIBRARIES)
+    stages = [memory.reading, memory.training]
+    if is_registered_here:
+        needed += memory.peak - memory.before_registering
+        stages.append(memory.registering)
     if device and memory.on_device > device.bytes:
         return _sentence(settings, memory.on_device, memory.device, device)
     if needed > host.bytes:
-        stage = max((memory.reading, memory.training, memory.registering), key=lambda items: sum(items.values()))
+        stage = max(stages, key=lambda items: sum(items.values()))
         of_all = f" for {local_processes} processes" if local_processes > 1 else ""
         return _sentence(settings, needed, stage, host, of_all)
     return None

@@ -143,6 +143,14 @@ def test_a_save_that_finds_no_room_leaves_the_one_before_at_the_same_position(sn
     np.testing.assert_array_equal(saved.state["input"], state["input"])
 
 
+def test_vectors_that_find_no_room_are_told_with_what_to_do(file_sizes):
+    columns = Columns.of(8, Group())
+    own = np.arange(24, dtype=np.float32).reshape(3, 8)
+    np.testing.assert_array_equal(columns.whole(own), own)
+    with file_sizes(at_most=50), pytest.raises(SetupError, match=r"cannot gather 3 vectors in a file in .*set TMPDIR"):
+        columns.whole(own)
+
+
 @pytest.mark.parametrize(("name", "pieces"), [("sgns", 5), ("fasttext", 5), ("glove", 7)])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(snapshot, tmp_path, monkeypatch, name, pieces):
     def die(report):

@@ -147,13 +147,18 @@ def test_processes_that_hold_columns_hold_their_part_of_the_rows_and_no_copies()
     assert "copies for merging" not in part
 
 
-def test_the_first_of_processes_that_hold_columns_gathers_fasttexts_rows_to_register_them():
+def test_the_first_of_processes_that_hold_columns_needs_no_memory_for_whole_vectors():
+    run = settings(model={"dim": 300}, train={"parallel": "columns"})
+    registering = estimate_memory(run, replace(MILLION, vocabulary=24 * 10**6), processes=8).registering
+    assert sum(registering.values()) < 4 * 300 * 24 * 10**6
+
+
+def test_the_first_of_processes_that_hold_columns_needs_it_for_what_fasttexts_rows_make():
     sizes = replace(MILLION, ngrams=10**7, buckets=2 * 10**6)
     run = settings(model={"type": "fasttext", "dim": 320}, train={"parallel": "columns"})
     memory = estimate_memory(run, sizes, processes=4)
     assert memory.training["input rows"] == 4 * 80 * 3 * 10**6
-    assert memory.registering["rows, gathered"] == 4 * 320 * (3 + 1) * 10**6
-    assert "rows, gathered" not in estimate_memory(settings(model={"type": "fasttext"}), sizes).registering
+    assert memory.registering["vectors"] == 4 * 320 * 10**6
 
 
 def test_what_a_gpu_trains_is_in_its_memory():
@@ -300,6 +305,14 @@ def test_processes_of_one_machine_need_their_memory_at_the_same_time():
     memory = Memory(reading={}, training={"libraries": LIBRARIES, "rows": 1000}, registering={"all": LIBRARIES + 1500})
     assert lacking(settings(), memory, Room(2500, "free"), None, 2) is None
     assert "for 2 processes" in lacking(settings(), memory, Room(2499, "free"), None, 2)
+
+
+def test_a_machine_on_which_nothing_is_registered_needs_no_memory_for_that():
+    memory = Memory(reading={}, training={"libraries": LIBRARIES, "rows": 1000}, registering={"all": LIBRARIES + 1500})
+    assert lacking(settings(), memory, Room(2000, "free"), None, 2, is_registered_here=False) is None
+    sentence = lacking(settings(), memory, Room(1999, "free"), None, 2, is_registered_here=False)
+    assert "needs 2.0 kB" in sentence
+    assert "for all" not in sentence
 
 
 def test_a_gpu_without_room_is_named():
