@@ -69,10 +69,10 @@ def compiled(kernel, constants, options):
 
 
 def report(made):
-    """Return what a kernel takes, which of the instructions that matter it has, and what comes before its first rows.
+    """Return what a kernel takes, which of the instructions that matter it has, and what stands around its first rows.
 
     That is: registers of a thread, bytes of its stack and of shared memory; whether, between the label before the
-    first load of rows and that load, all warps of a program meet; and how many loads follow it before they meet again.
+    first load of rows and that load, all warps of a program meet; and how many such loads there are before the next.
     """
     ptx = made.asm["ptx"]
     before, _, after = ptx.partition("ld.global.cg")
@@ -87,7 +87,7 @@ def report(made):
         "shared": made.metadata.shared,
         "instructions": sorted(set(re.findall(r"(?:mma|atom|ld\.global|cp\.async)\.\S+", ptx))),
         "meets_before_rows": "bar.sync" in before.rpartition("$L__BB")[2],
-        "first_row_loads": 1 + after.partition("bar.sync")[0].count("ld.global.cg"),
+        "first_row_loads": 1 + after.partition("$L__BB")[0].count("ld.global.cg"),
     }
 
 

@@ -145,7 +145,8 @@ def add_up(
         columns = start + tl.arange(0, CHUNK)[None, :]
         inside = columns < STRIDE
         total = tl.zeros((CONTEXTS, CHUNK), tl.float32)
-        for number in range(tl.max(size, axis=0)):
+        # Unrolled, so that four rows of each word are under way together: of 26 words one has some forty.
+        for number in tl.range(tl.max(size, axis=0), loop_unroll_factor=4):
             rows, there = load_row_ids(part_rows, part, size, number)
             address = row_addresses(input_rows, rows, STRIDE) + columns
             total += tl.load(address, mask=there & inside, other=0.0, cache_modifier=".cg")
@@ -160,7 +161,7 @@ def spread(input_rows, part_rows, part, size, input_load, moves, columns, inside
 
     All rows of a word move its scores together, so each is shortened as if it moved them alone.
     """
-    for number in range(tl.max(size, axis=0)):
+    for number in tl.range(tl.max(size, axis=0), num_stages=3):  # which rows, and their loads, are read ahead
         rows, there = load_row_ids(part_rows, part, size, number)
         step = change * shortened(input_load, rows, moves)
         add_to_rows(row_addresses(input_rows, rows, STRIDE), columns, step, there, inside)
