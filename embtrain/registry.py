@@ -34,6 +34,7 @@ import embtrain
 from embtrain import formats, served_model
 from embtrain.errors import EmbtrainError, ModelNotFoundError, SetupError
 from embtrain.loading import read_file
+from embtrain.storage import without_credentials
 from embtrain.text import TextRules
 from embtrain.text.morphemes import KIWI_PACKAGES
 from embtrain.tracking import connect
@@ -366,7 +367,8 @@ def _models_known(client: mlflow.MlflowClient, name: str) -> str:
     near = difflib.get_close_matches(name, names, n=3)
     if near:
         return f"did you mean {', '.join(map(repr, near))}?"
-    return f"registered are: {', '.join(names) or 'none'}, in MLflow at {mlflow.get_tracking_uri()}"
+    server = without_credentials(mlflow.get_tracking_uri())
+    return f"registered are: {', '.join(names) or 'none'}, in MLflow at {server}"
 
 
 def _first_line(error: Exception) -> str:

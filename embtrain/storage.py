@@ -7,6 +7,7 @@ schemes (``s3a://``) are understood.
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,17 @@ _OBJECT_STORES = (fs.S3FileSystem, fs.GcsFileSystem)
 # HDFS renames over a file only once that is deleted: for a moment neither is there.
 _LONGEST_GAP_SECONDS = 2.0
 
+# What stands between :// and @ where it has a password; of a web address also a token alone. A name alone is none:
+# Azure has a container there.
+_CREDENTIALS = re.compile(r"(?<=://)[^/@:\s]*:[^/\s]*@|(?<=https://)[^/\s]+@|(?<=http://)[^/\s]+@")
+
 UNFINISHED = ".unfinished"
 """Ends the name of a file that is being written, and of what is left of one whose writer was killed."""
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with the names and passwords taken out of the URIs in it, as it may be shown and logged."""
+    return _CREDENTIALS.sub("***@", text)
 
 
 @dataclass(frozen=True)

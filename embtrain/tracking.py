@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException
 from embtrain.config import Section, Settings, TrackSettings
 from embtrain.errors import SetupError
 from embtrain.manifest import Snapshot, read_manifest
+from embtrain.storage import without_credentials
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,9 @@ class TrackedRun:
     _warned_of: set[str] = field(default_factory=set)
 
     def log_settings(self, settings: Settings) -> None:
-        """Log each setting as a parameter, ``section.key``. Those of a run that goes on stay as they were."""
+        """Log each setting as a parameter, ``section.key``, without passwords. Those of a run that goes on stay."""
         known = self.client.get_run(self.run_id).data.params
-        values = {key: value for key, value in _flatten(settings) if key not in known}
+        values = {key: without_credentials(value) for key, value in _flatten(settings) if key not in known}
         self.client.log_batch(self.run_id, params=[Param(key, value) for key, value in values.items()])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
@@ -71,7 +72,7 @@ class TrackedRun:
             name=name,
             digest=snapshot.fingerprint,
             source_type="local",
-            source=json.dumps({"uri": str(snapshot.location)}),
+            source=json.dumps({"uri": without_credentials(str(snapshot.location))}),
             profile=json.dumps(_sizes(snapshot)),
         )
         context = InputTag("mlflow.data.context", "training")
@@ -181,13 +182,13 @@ def _told(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise SetupError(f"MLflow at {uri} cannot be used: {_reason(error)}") from None
+        raise SetupError(f"MLflow at {without_credentials(uri)} cannot be used: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
     """Return the first line of what MLflow says."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return "no server answers there" if "Max retries exceeded" in reason else reason
+    return "no server answers there" if "Max retries exceeded" in reason else without_credentials(reason)
 
 
 @contextmanager

@@ -68,8 +68,6 @@ def distribute(options: argparse.Namespace) -> None:
         # What processes print may be lost on its last way, and so may the code that they end with.
         result = Path.cwd() / f".version-{uuid4().hex}"
         arguments = ["--conf", options.conf, "--folder", str(Path.cwd()), "--result", str(result), *options.overrides]
-        if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-            arguments.append(f"track.uri={uri}")
         if placement.threads and settings.train.threads is None:
             arguments.append(f"train.threads={placement.threads}")
         run_module("jobs.train_vectors", arguments, job=JOB, processes=options.processes, placement=placement)

@@ -26,14 +26,21 @@ from embtrain.errors import ANOTHER_ENDED, SetupError
 
 SLOTS_ASKED_EVERY_SECONDS = 0.5
 
+_TRACKING = "MLFLOW_TRACKING_URI"
+
 
 def options_for_training() -> dict[str, str]:
     """Return options that Spark is to be started with, unless spark-submit was given others.
 
     What ``--py-files`` brings lies in the folder in which tasks run, and Python's own tasks find it there; processes
-    that these start do so by PYTHONPATH. And what ends the processes ends the job, rather than be tried again.
+    that these start do so by PYTHONPATH. They find MLflow by this process's MLFLOW_TRACKING_URI, which may have a
+    password: it is on no command line, and Spark's pages do not show it. And what ends the processes ends the job,
+    rather than be tried again.
     """
     options = {"spark.stage.maxConsecutiveAttempts": "1"}
+    if uri := os.environ.get(_TRACKING):
+        options[f"spark.executorEnv.{_TRACKING}"] = uri
+        options["spark.redaction.regex"] = f"(?i)secret|password|token|access[.]?key|{_TRACKING}"
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         SparkContext._ensure_initialized()  # noqa: SLF001 - or spark-submit's options are not seen
         packages = (SparkConf().get("spark.submit.pyFiles") or "").split(",")

@@ -102,6 +102,14 @@ def test_a_run_keeps_settings_metrics_artifacts_and_the_snapshot(server, tmp_pat
     assert json.loads(dataset.profile) == {"sequences": {"rows": 7, "tokens": 90}}
 
 
+def test_no_password_becomes_a_parameter(server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.get_tracking_uri())
+    settings = Settings(name="secret", track={"uri": "postgresql://me:secret@db/mlflow"})
+    with start_run(settings.track, settings.name) as run:
+        run.log_settings(settings)
+    assert run.client.get_run(run.run_id).data.params["track.uri"] == "postgresql://***@db/mlflow"
+
+
 def test_a_run_that_raises_has_failed_and_can_be_gone_on_with(server):
     def be_cut_off():
         with start_run(TrackSettings(), "cut") as run:

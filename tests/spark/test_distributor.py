@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from corpora import two_topics
 from embtrain.distributed import _others_alive, _told_to_end
 from embtrain.errors import SetupError
 from jobs import train_vectors
-from pipelines.distributor import Placement, Printed, place, require_slots
+from pipelines.distributor import Placement, Printed, options_for_training, place, require_slots
 
 
 def test_of_what_follows_a_sentence_nothing_is_shown():
@@ -81,3 +82,10 @@ def test_without_the_distributor_the_job_trains_in_its_own_process(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "models:/toy/1\n"), done.stderr
+
+
+def test_processes_find_mlflow_by_their_environment(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@db/mlflow")
+    options = options_for_training()
+    assert options["spark.executorEnv.MLFLOW_TRACKING_URI"] == "postgresql://me:secret@db/mlflow"
+    assert re.search(options["spark.redaction.regex"], "spark.executorEnv.MLFLOW_TRACKING_URI")

@@ -8,7 +8,7 @@ from pyarrow import fs
 
 from embtrain import storage
 from embtrain.errors import SetupError
-from embtrain.storage import Location
+from embtrain.storage import Location, without_credentials
 from file_systems import CannotRename, DeletesBeforeItRenames
 
 
@@ -35,6 +35,23 @@ def test_a_uri_that_cannot_be_opened_is_refused_in_one_sentence(uri):
     with pytest.raises(SetupError, match=f"^cannot open {uri}: ") as raised:
         Location.of(uri)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://me:secret@db:5432/mlflow", "postgresql://***@db:5432/mlflow"),
+        ("mysql+pymysql://me:p@ss@db/mlflow", "mysql+pymysql://***@db/mlflow"),
+        ("https://token@mlflow.example", "https://***@mlflow.example"),
+        ("s3://key:secret@box/x, s3://box/y@1", "s3://***@box/x, s3://box/y@1"),
+        ("abfss://container@account.dfs.core.windows.net/x", "abfss://container@account.dfs.core.windows.net/x"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        ("models:/mine@champion", "models:/mine@champion"),
+    ],
+)
+def test_a_uri_is_shown_without_its_password(uri, shown):
+    assert without_credentials(uri) == shown
 
 
 def test_listing_leaves_out_hidden_files_and_folders_and_sorts_by_name(tmp_path):
