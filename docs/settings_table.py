@@ -16,6 +16,7 @@ BEGIN = "<!-- settings: written by docs/settings_table.py -->\n"
 END = "<!-- end of settings -->\n"
 
 _BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
+_IN_YAML = {"None": "null", "True": "true", "False": "false"}
 
 
 def main() -> None:
@@ -54,9 +55,9 @@ def _table(title: str, introduction: str, section: dict[str, Any]) -> str:
     lines += ["| setting | default | values | meaning |", "|---|---|---|---|"]
     for name, spec in section["properties"].items():
         default = "required" if name in section.get("required", []) else f"`{_yaml(spec['default'])}`"
-        meaning = (
-            " ".join(spec.get("description", "").split()).replace("None:", "`null`:").replace("False:", "`false`:")
-        )
+        meaning = " ".join(spec.get("description", "").split())
+        for constant, spelled in _IN_YAML.items():
+            meaning = meaning.replace(f"{constant}:", f"`{spelled}`:")
         lines.append(f"| `{name}` | {default} | {_values(spec)} | {meaning} |")
     return "\n".join(lines) + "\n"
 

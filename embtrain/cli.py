@@ -34,7 +34,7 @@ _EXTRA_OF = {"pyspark": "spark", "mlflow": "track", **dict.fromkeys(("torch", "n
 _WHAT_A_LEFTOVER_IS = {
     "earlier": "superseded",
     "unfinished": "unfinished",
-    "newer": "newer than the snapshot, kept: prepare goes on from it",
+    "newer": "newer than the snapshot, kept: prepare will continue from it",
 }
 
 _USER_ERROR = 2
@@ -92,7 +92,7 @@ class _InOrder(click.Group):
 @click.version_option(embtrain.__version__, message="embtrain %(version)s")
 @click.option("--debug", is_flag=True, help="Log details, and show the stack trace of an error.")
 def embtrain_command(debug: bool) -> None:
-    """Word embeddings: text to vectors to a registry of versions.
+    """Word embeddings, from text to registered vectors.
 
     MODEL is a registered model (models:/NAME@champion, models:/NAME/3), a run's model
     (runs:/RUN_ID/vectors), or a file of vectors.
@@ -111,7 +111,7 @@ def _is_first_rank() -> bool:
 def _run_file(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command ``--conf FILE`` and overrides, as the arguments ``conf`` and ``overrides``."""
     with_overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
-    return click.option("--conf", required=True, metavar="FILE", help="Run file; conf/README.md.")(with_overrides)
+    return click.option("--conf", required=True, metavar="FILE", help="Run file; see conf/README.md.")(with_overrides)
 
 
 def _settings(conf: str, overrides: Sequence[str]) -> Settings:
@@ -123,7 +123,7 @@ def _settings(conf: str, overrides: Sequence[str]) -> Settings:
 @embtrain_command.command()
 @_run_file
 def prepare(conf: str, overrides: Sequence[str]) -> None:
-    """Corpus to snapshot, by Spark; finished stages are skipped."""
+    """Turn the corpus into a snapshot, with Spark; finished stages are skipped."""
     _prepare(_settings(conf, overrides))
 
 
@@ -152,13 +152,13 @@ class _SeveralWords(click.Command):
 @embtrain_command.command(cls=_SeveralWords)
 @click.argument("first")
 @click.argument("second")
-@click.option("--with", "words", metavar="WORD", multiple=True, required=True, help="Words to tell them apart by.")
+@click.option("--with", "words", metavar="WORD", multiple=True, required=True, help="Words to compare them by.")
 @_run_file
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def cooccurrence(
     *, first: str, second: str, words: Sequence[str], conf: str, overrides: Sequence[str], as_json: bool
 ) -> None:
-    """How likely words are near FIRST and near SECOND, from the counts.
+    """Compare how likely words are near FIRST and near SECOND.
 
     For instance: ice steam --with solid gas water fashion
     """
@@ -171,9 +171,9 @@ def cooccurrence(
 
 @embtrain_command.command()
 @_run_file
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 def prune(conf: str, overrides: Sequence[str], dry_run: bool) -> None:
-    """Delete tables of earlier settings, and what killed runs left."""
+    """Delete tables of earlier settings and the remains of killed runs."""
     from embtrain.prune import prune as prune_snapshot
 
     location = _settings(conf, overrides).snapshot_location
@@ -188,7 +188,7 @@ def prune(conf: str, overrides: Sequence[str], dry_run: bool) -> None:
 @embtrain_command.command()
 @_run_file
 def train(conf: str, overrides: Sequence[str]) -> None:
-    """Snapshot to MLflow run and registered version.
+    """Train on the snapshot and register the vectors in MLflow.
 
     On N processes: torchrun --nproc-per-node N -m embtrain train --conf FILE
     """
@@ -245,9 +245,9 @@ def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_j
 @_run_file
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def classify(conf: str, overrides: Sequence[str], as_json: bool) -> None:
-    """Table of texts and labels to a registered classifier.
+    """Train text classifiers on a table of texts and labels, and register the best.
 
-    With several inputs and seeds, how they compare. The version's URI is the last line.
+    Prints how inputs and seeds compare; the version's URI is the last line.
     """
     from embtrain.classify.workflow import classify as train_classifiers
 
@@ -260,10 +260,10 @@ def classify(conf: str, overrides: Sequence[str], as_json: bool) -> None:
 @embtrain_command.command()
 @click.argument("words", metavar="WORD...", nargs=-1, required=True)
 @click.option("--model", required=True, metavar="MODEL", help="Where the vectors are.")
-@click.option("-k", "count", metavar="N", type=click.IntRange(1), default=10, help="Neighbours per word; else 10.")
+@click.option("-k", "count", metavar="N", type=click.IntRange(1), default=10, help="Neighbours per word; default 10.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None:
-    """Words whose vectors are most similar, for each WORD."""
+    """List the words whose vectors are most similar to each WORD's."""
     found = embtrain.load_words(model).nearest(words, topn=count)
     _show(dict(zip(words, found, strict=True)), as_json=as_json)
 
@@ -275,7 +275,7 @@ def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None
 @click.option("--model", required=True, metavar="MODEL", help="Where the vectors are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def analogy(a: str, b: str, c: str, model: str, as_json: bool) -> None:
-    """A is to B as C is to what? For instance: row rows column."""
+    """Answer: A is to B as C is to what? For instance: row rows column."""
     answers = embtrain.load_words(model).analogy(a, b, c)
     _show({f"{a} : {b} = {c} : ?": answers}, as_json=as_json)
 
@@ -298,8 +298,8 @@ def _show(answers: dict[str, list[tuple[str, float]]], *, as_json: bool) -> None
 @embtrain_command.command()
 @click.argument("model")
 @click.argument("path")
-@click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="What PATH shall be.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="full", help="Bytes per number; else as they are.")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Format to write.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="full", help="Precision; default full.")
 @click.option("--trim", is_flag=True, help="Leave out n-grams that no word of the vocabulary has.")
 @_evaluation_files
 def export(
@@ -314,15 +314,15 @@ def export(
 ) -> None:
     """Write MODEL's vectors to PATH, for other tools, or in fewer bytes.
 
-    With --precision or --trim it prints how near the vectors are to what they were, and what
-    they are measured at before and after.
+    With --precision or --trim it prints how similar the new vectors are to the old ones, and the
+    scores on the given files before and after.
     """
     from embtrain.loading import words_of, write_file
 
     vectors = embtrain.load(model)
     if precision == "full" and not trim:
         if similarity or analogy:
-            raise click.UsageError("--similarity and --analogy measure the loss by --precision or --trim; give one")
+            raise click.UsageError("--similarity and --analogy need --precision or --trim, whose effect they measure")
         write_file(vectors, path, file_format)
         click.echo(path)
         return
@@ -337,7 +337,7 @@ def export(
 
 @embtrain_command.command(name="import")
 @click.argument("path")
-@click.option("--format", "file_format", type=click.Choice(FORMATS), help="What PATH is; else told by its content.")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of PATH; default: by its content.")
 @click.option("--name", required=True, metavar="NAME", help="Registered model that gets a new version.")
 def import_vectors(path: str, file_format: str | None, name: str) -> None:
     """Register another tool's vectors; prints the version's URI."""

@@ -73,23 +73,23 @@ FurtherTable = Literal["subwords", "characters", "document_terms", "cooccurrence
 
 
 class CorpusSettings(Section):
-    """Which text, and how it becomes sentences of tokens."""
+    """Which text to read, and how it becomes sentences of tokens."""
 
     paths: list[str] = Field(min_length=1)
     """Files, folders or globs, on any file system that Spark reaches; with `format: table`, names of Spark tables."""
     format: Literal["lines", "paragraphs", "json", "csv", "tsv", "parquet", "table", "wikipedia"] = "lines"
-    """What a document is: a line, a paragraph (blank lines separate them), a JSON object a line, a row,
+    """What a document is: a line, a paragraph (separated by blank lines), a line with a JSON object, a row,
     an article of a Wikipedia dump."""
     text_column: str = "text"
     """Which column holds the text, in formats that have columns."""
     max_document_bytes: Integer = Field(10_000_000, ge=1, le=1_000_000_000)
-    """Longer documents, in UTF-8, are dropped, and listed in the table `dropped`."""
+    """Longer documents (in bytes of UTF-8) are dropped, and listed in the table `dropped`."""
     language: Literal["en", "ko"] = "en"
-    """Decides the rules of sentence ends and word characters."""
+    """Decides how sentences end and which characters belong to words."""
     tokenizer: Literal["words", "punctuated", "whitespace", "morphemes", "jamo"] = "words"
-    """`words`: Unicode words without punctuation. `punctuated`: with it, each mark a token. `whitespace`: the text is
-    tokenised already. For Korean also `morphemes`: words without particles and endings, by Kiwi; `jamo`: words, their
-    syllables taken apart to letters."""
+    """`words`: Unicode words without punctuation. `punctuated`: each punctuation mark is a token too. `whitespace`: for
+    text that is tokenised already. For Korean also `morphemes`: words without particles and endings, by Kiwi; `jamo`:
+    words with their syllables decomposed into letters."""
     parts_of_speech: tuple[PartOfSpeech, ...] = Field(DEFAULT_PARTS_OF_SPEECH, min_length=1)
     """What `morphemes` keeps, by Kiwi's tags. Not among the defaults: bound nouns (NNB), auxiliary verbs (VX), copulas
     (VCP, VCN), affixes (XPN, XSN, XSV, XSA, XSM), particles (J…) and endings (E…)."""
@@ -99,21 +99,22 @@ class CorpusSettings(Section):
     """`zero`: each digit becomes 0, so that *1984* and *2005* are *0000*. `spell`: each becomes an English word, as in
     text8."""
     urls: Literal["keep", "drop", "mark"] = "keep"
-    """URLs and mail addresses: `keep` leaves them to the tokenizer, `mark` writes `<url>` and `<email>` for them."""
+    """URLs and mail addresses. `keep`: they are tokenised like other text. `drop`: they are removed. `mark`: they
+    become `<url>` and `<email>`."""
     split_sentences: bool = True
     """False: a document is one sentence, and windows cross its full stops."""
     min_sentence_tokens: Integer = Field(1, ge=1)
     """Sentences of fewer tokens are dropped."""
     max_sentence_tokens: Integer = Field(1000, ge=2)
-    """Longer sentences are cut in pieces of so many tokens, as word2vec.c does. Windows end at the cuts, and a last
+    """Longer sentences are cut into pieces of this many tokens, as word2vec.c does. Windows end at the cuts, and a last
     piece of fewer than `min_sentence_tokens` is dropped."""
     max_token_characters: Integer = Field(100, ge=1, le=999)
-    """Longer tokens are dropped: encoded files, sequences of genes. word2vec.c cuts them at 99 bytes."""
+    """Longer tokens, such as encoded files or gene sequences, are dropped. word2vec.c cuts them at 99 bytes."""
     deduplicate: bool = True
-    """Keep one of each set of sentences with the same tokens."""
+    """Of sentences with the same tokens, keep one."""
     near_duplicates: Similarity | None = None
-    """Of documents that have about this share of their runs of five words in common (Jaccard) or more, keep one: 0.8
-    finds copies with small changes. None: keep them all."""
+    """Of documents that share about this part of their runs of five words (Jaccard similarity) or more, keep one: 0.8
+    finds copies with small changes. None: keep all."""
     held_out: Fraction = 0.002
     """Share of the sentences, chosen by hash, that is kept out of training to measure the loss on."""
 
@@ -137,14 +138,14 @@ class CorpusSettings(Section):
 
 
 class SparkSettings(Section):
-    """The Spark session, where embtrain starts it. Under spark-submit its own flags come first."""
+    """The Spark session that embtrain starts. Under spark-submit, its own options win."""
 
     master: str = "local[*]"
-    """The environment variable SPARK_MASTER comes before this."""
+    """Spark's master. The environment variable SPARK_MASTER wins over this."""
     driver_memory: str = "4g"
-    """Memory of Spark's driver, which in local mode does all the work."""
+    """Memory of Spark's driver, which does all the work in local mode."""
     partitions: Integer = Field(8, ge=1)
-    """Partitions of the tables written. The same number on every cluster gives the same files."""
+    """Number of files per table. The same number gives the same files on every cluster."""
 
 
 class TrainSettings(Section):
@@ -153,7 +154,7 @@ class TrainSettings(Section):
     epochs: Integer = Field(5, ge=1)
     """Passes over the sequences; for `glove`, whose default is 25, over the co-occurrences."""
     final_learning_rate: Number = Field(1e-4, ge=0)
-    """The learning rate falls linearly to this over all epochs. The default of `glove` is not to fall."""
+    """The learning rate falls linearly to this over all epochs. With `glove` it does not fall by default."""
     threads: Count | None = None
     """CPU threads per process. None: all cores, shared among the processes of a machine."""
     merge_words: Count | None = None
@@ -161,22 +162,23 @@ class TrainSettings(Section):
     threads, and 200,000 on a GPU. `glove`, `elmo` and `parallel: columns`, whose processes do the same as one, need
     none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto`: a GPU if torch finds one, and what is trained can use it: ELMo, `model.objective: softmax`, `embtrain
-    classify`, and with triton installed GloVe, FastText, and skip-gram and CBOW with negative sampling; else the CPU.
-    The log says which."""
+    """`auto`: a GPU if torch finds one and the model can use it, else the CPU; the log says which. ELMo,
+    `model.objective: softmax` and `embtrain classify` can use one; with triton installed also GloVe, FastText, and
+    skip-gram and CBOW with negative sampling."""
     parallel: Literal["data", "columns"] = "data"
-    """What several processes share out. `data`: the text; each holds all vectors, or, for ELMo, all weights. `columns`:
-    the numbers of every vector, for vectors that do not fit one machine or one GPU; for `fasttext`, `glove`,
-    and for `sgns` and `cbow` with negative sampling. Then no number of processes or threads changes the result."""
+    """What several processes divide among them. `data`: the text; each process holds all vectors (ELMo: all weights).
+    `columns`: the dimensions of every vector, for vectors that do not fit one machine or one GPU; for `fasttext`,
+    `glove`, and `sgns` and `cbow` with negative sampling. The number of processes and threads then does not change
+    the result."""
     seed: Integer = Field(1, ge=0, lt=2**63)
-    """One thread and one process, on a CPU: the same seed gives the same vectors, bit for bit."""
+    """Seed of all random draws. On one CPU thread and process, the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
     """Folder for the state of an unfinished run, on a disk. None: `checkpoints/NAME`."""
     checkpoint_seconds: Number = Field(300, gt=0)
     """Time between checkpoints. An interrupted run continues from the last one."""
     stale_checkpoint: Literal["refuse", "discard"] = "refuse"
-    """What becomes of a checkpoint of another corpus, model or schedule. `refuse`: the training does not begin.
-    `discard`: it is deleted. `embtrain run` discards one of another corpus in any case."""
+    """What to do with a checkpoint of another corpus, model or schedule. `refuse`: end before training. `discard`:
+    delete it. `embtrain run` always deletes one that differs by the corpus alone."""
 
     @field_validator("checkpoint")
     @classmethod
@@ -197,22 +199,22 @@ class EvaluateSettings(Section):
     """Files that the finished vectors are measured on."""
 
     similarity: list[str] = Field([])
-    """Word pairs with human scores: `word<TAB>word<TAB>score` a line."""
+    """Files of word pairs with human scores: lines of `word<TAB>word<TAB>score`."""
     analogy: list[str] = Field([])
-    """Questions as in word2vec's questions-words.txt: `: section` lines, and four words a line."""
+    """Files of questions like word2vec's questions-words.txt: `: section` lines, and lines of four words."""
     restrict_vocabulary: Integer = Field(30_000, ge=1)
-    """Analogies are answered, and word pairs scored, among so many most frequent words."""
+    """Use only this many most frequent words to answer analogies and score word pairs."""
 
 
 class TrackSettings(Section):
-    """Where MLflow keeps runs and versions. MLFLOW_TRACKING_URI comes before `uri`."""
+    """Where MLflow keeps runs and versions. The environment variable MLFLOW_TRACKING_URI wins over `uri`."""
 
     uri: str = "sqlite:///mlflow.db"
-    """A database or server. The default keeps all in two places of the working directory, mlflow.db and mlruns."""
+    """A database or server. The default keeps everything in mlflow.db and mlruns in the working directory."""
     experiment: str = "embtrain"
     """MLflow's experiment, which groups runs."""
     register_as: str | None = Field(None, pattern=r"^\w[^/:@']*$")
-    """Registered model. None: the run's `name`."""
+    """Name of the registered model. None: the run's `name`."""
     alias: str = Field("champion", pattern=r"^[\w-]+$", max_length=255)
     """Set on the new version once it has been loaded back and asked for a vector."""
 
@@ -232,7 +234,7 @@ class Settings(Section):
     snapshot: str | None = None
     """Folder of the tables. None: `snapshots/NAME`."""
     tables: list[FurtherTable] = Field([])
-    """Tables to prepare besides those that the model needs."""
+    """Tables to prepare in addition to those that the model needs."""
     corpus: CorpusSettings | None = None
     phrases: PhrasesSettings = PhrasesSettings()
     vocabulary: VocabularySettings = VocabularySettings()
@@ -289,8 +291,8 @@ class Settings(Section):
             )
         if isinstance(self.model, SgnsSettings | CbowSettings) and self.model.objective != "negative_sampling":
             raise ValueError(
-                "train.parallel: columns is for model.objective negative_sampling, whose scores are few enough to add "
-                f"up over processes, found {self.model.objective}"
+                "train.parallel: columns is for model.objective negative_sampling, which has few scores to send, "
+                f"found {self.model.objective}"
             )
         return self
 

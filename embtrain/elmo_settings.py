@@ -20,7 +20,7 @@ class ElmoArchitecture(Section):
     filters: list[tuple[Count, Filters]] = Field([(1, 32), (2, 32), (3, 64), (4, 128)], min_length=1, max_length=50)
     """Convolutions over characters: width and number of each kind."""
     activation: Literal["relu", "tanh"] = "relu"
-    """Of the convolutions."""
+    """Activation function of the convolutions."""
     highways: Integer = Field(1, ge=0, le=10)
     """Highway layers between the convolutions and the projection."""
     projection_dim: Integer = Field(64, ge=1, le=4096)
@@ -28,13 +28,13 @@ class ElmoArchitecture(Section):
     cell_dim: Integer = Field(512, ge=1, le=65536)
     """Cells of an LSTM."""
     layers: Integer = Field(2, ge=1, le=10)
-    """LSTMs of each direction, one above the other."""
+    """Stacked LSTMs of each direction."""
     skip_connections: bool = True
-    """Each layer but the first adds its input to its output."""
+    """Each layer except the first adds its input to its output."""
     cell_clip: Number | None = Field(3, gt=0)
-    """Bound of the absolute values of cells. None: no bound."""
+    """Cells are clipped to this absolute value. None: no clipping."""
     projection_clip: Number | None = Field(3, gt=0)
-    """Bound of the absolute values of the LSTMs' outputs. None: no bound."""
+    """Outputs of the LSTMs are clipped to this absolute value. None: no clipping."""
 
     @property
     def num_filters(self) -> int:
@@ -56,19 +56,19 @@ class ElmoSettings(ElmoArchitecture):
     type: Literal["elmo"] = "elmo"
     """The model."""
     num_samples: Integer = Field(4096, ge=1)
-    """Words that each is predicted against, drawn once a batch, frequent ones more often. Of a vocabulary of at
-    most twice as many all words are scored, which is exact."""
+    """Words that each prediction is scored against, drawn once per batch, frequent ones more often. A vocabulary of
+    at most twice as many words is scored whole, which is exact."""
     share_softmax: bool = True
-    """Both directions predict words by the same weights."""
+    """Both directions use the same softmax weights."""
     batch_size: Integer = Field(32, ge=1, le=65536)
     """Rows of text that each process reads side by side."""
     unroll_steps: Integer = Field(20, ge=1, le=10_000)
-    """Words of a row between two steps of training. Gradients end there; what the LSTMs remember goes on."""
+    """Words of a row between two steps of training. Gradients are cut there; the LSTMs' states are kept."""
     dropout: Fraction = 0.1
-    """Share of the numbers that are dropped before each LSTM, and before the softmax."""
+    """Share of the numbers that is dropped before each LSTM, and before the softmax."""
     learning_rate: Number = Field(0.2, gt=0, le=10)
-    """Of Adagrad, at the start; `train.final_learning_rate` is where it ends."""
+    """Learning rate of Adagrad at the start; it falls to `train.final_learning_rate`."""
     max_gradient_norm: Number = Field(10, gt=0)
-    """Longer gradients are shortened to this."""
+    """Gradients are clipped to this norm."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of matrix products. `auto`: bfloat16 on a GPU, float32 on a CPU."""
+    """Precision of matrix products. `auto`: bfloat16 on a GPU, float32 on a CPU."""

@@ -18,17 +18,17 @@ class WindowedModel(Section):
     window: Integer = Field(5, ge=1, le=1000)
     """Tokens on each side of the center."""
     dynamic_window: bool = True
-    """Draw each window's width from 1..window, as word2vec does: near words weigh more."""
+    """Draw each window's width from 1..window, as word2vec does, so that near words weigh more."""
 
 
 class Word2VecModel(WindowedModel):
     """What skip-gram and CBOW share."""
 
     objective: Literal["negative_sampling", "softmax", "hierarchical_softmax"] = "negative_sampling"
-    """`negative_sampling`: a word against noise tokens. `softmax`: against all words, exactly; for small vocabularies.
-    `hierarchical_softmax`: by its path through a Huffman tree, as word2vec.c's `-hs 1`."""
+    """How a word is predicted. `negative_sampling`: against sampled negatives. `softmax`: against all words, exactly;
+    for small vocabularies. `hierarchical_softmax`: by its path through a Huffman tree, as word2vec.c's `-hs 1`."""
     num_negatives: Integer = Field(5, ge=1, le=100)
-    """Noise tokens against which each prediction is made. Only for `objective: negative_sampling`."""
+    """Negatives per prediction. Only for `objective: negative_sampling`."""
 
     @model_validator(mode="after")
     def _negatives_are_sampled(self) -> Word2VecModel:
@@ -47,7 +47,7 @@ class SgnsSettings(Word2VecModel):
     """The model: `sgns`, `cbow`, `fasttext`, `glove`, `elmo`, `ppmi_svd` or `lsa`. `skipgram` is another name of
     `sgns`."""
     learning_rate: Number = Field(0.025, gt=0, le=10)
-    """At the start; `train.final_learning_rate` is where it ends."""
+    """Learning rate at the start; it falls to `train.final_learning_rate`."""
 
 
 class CbowSettings(Word2VecModel):
@@ -56,10 +56,11 @@ class CbowSettings(Word2VecModel):
     type: Literal["cbow"] = "cbow"
     """The model."""
     learning_rate: Number = Field(0.15, gt=0, le=10)
-    """At the start. `gradient: word2vec` takes longer steps, so that its default is 0.05, as in word2vec.c."""
+    """Learning rate at the start. With `gradient: word2vec`, whose steps are longer, the default is 0.05, as in
+    word2vec.c."""
     gradient: Literal["corrected", "word2vec"] = "corrected"
-    """`corrected` divides each context row's step by their number, the true gradient of the mean (Irsoy et al.,
-    2020, arXiv 2012.15332). `word2vec` leaves the division out, as word2vec.c and gensim do."""
+    """`corrected`: the true gradient of the mean, which divides the step of each context row by the number of rows
+    (Irsoy et al., 2020, arXiv 2012.15332). `word2vec`: without the division, as word2vec.c and gensim."""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,13 +84,13 @@ class FastTextSettings(WindowedModel):
     """FastText (Bojanowski et al., 2017): words as the mean of their own vector and those of their n-grams."""
 
     type: Literal["fasttext"] = "fasttext"
-    """The model. `subwords` says which n-grams."""
+    """The model. The section `subwords` says which n-grams."""
     architecture: Literal["skipgram", "cbow"] = "skipgram"
-    """What predicts the center: each context word, or the mean of all of them and of their n-grams."""
+    """What predicts the center. `skipgram`: each context word. `cbow`: the mean of all context words and n-grams."""
     num_negatives: Integer = Field(5, ge=1, le=100)
-    """Noise tokens against which each prediction is made."""
+    """Negatives per prediction."""
     learning_rate: Number = Field(0.042, gt=0, le=10)
-    """At the start. Facebook's program has 0.05."""
+    """Learning rate at the start. Facebook's program has 0.05."""
 
 
 class GloveSettings(Section):
@@ -100,19 +101,19 @@ class GloveSettings(Section):
     dim: Integer = Field(100, ge=1, le=4096)
     """Numbers per vector."""
     x_max: Number = Field(10, gt=0)
-    """Co-occurrences from which on a cell has its full weight. 10 suits some ten million words; the paper took 100 for
-    billions."""
+    """A cell of at least this weight has full weight in the loss. 10 suits some ten million words; the paper used 100
+    for billions."""
     exponent: Number = Field(0.75, ge=0, le=1)
-    """Below `x_max` a cell weighs (x / x_max) ** exponent."""
+    """Below `x_max` a cell is weighted by (x / x_max) ** exponent."""
     learning_rate: Number = Field(0.05, gt=0, le=10)
-    """Of AdaGrad, whose steps become shorter by themselves."""
+    """Learning rate of AdaGrad, whose steps become shorter without a schedule."""
     vectors: Literal["sum", "word", "both"] = "sum"
-    """`sum`: word plus context vector, as the paper. `word`: the word vector alone. `both`: one after the other, which
-    makes 2 * dim numbers."""
+    """`sum`: word plus context vector, as in the paper. `word`: the word vector alone. `both`: the two concatenated,
+    2 * dim numbers."""
 
 
 class FactorisedModel(Section):
-    """What PPMI-SVD and LSA share. They are made in one go: of `train` only `threads` and `seed` apply."""
+    """What PPMI-SVD and LSA share. They are computed in one pass: of `train` only `threads` and `seed` apply."""
 
     dim: Integer = Field(100, ge=1, le=4096)
     """Numbers per vector: the singular values that are kept."""
@@ -122,22 +123,24 @@ class PpmiSvdSettings(FactorisedModel):
     """Singular vectors of positive pointwise mutual information (Levy et al., 2015), from the co-occurrences."""
 
     type: Literal["ppmi_svd"] = "ppmi_svd"
-    """The model to make."""
+    """The model."""
     context_smoothing: Number = Field(0.75, ge=0, le=1)
-    """Contexts are as likely as their counts to this power: below 1, rare ones weigh less."""
+    """A context's probability is proportional to its count to this power: below 1, rare contexts weigh less."""
     shift: Number = Field(1, gt=0)
-    """log(shift) is taken from each PMI before it is held above 0. 5 corresponds to skip-gram with 5 negatives."""
+    """log(shift) is subtracted from each PMI, and negative results become 0. 5 corresponds to skip-gram with 5
+    negatives."""
     eigenvalue_weight: Number = Field(0.5, ge=0, le=1)
-    """Power of the singular values that the vectors are multiplied by: 0, 0.5 or 1."""
+    """The vectors are multiplied by the singular values to this power; usual are 0, 0.5 and 1."""
 
 
 class LsaSettings(FactorisedModel):
     """Latent semantic analysis (Deerwester et al., 1990): singular vectors of TF-IDF, from the terms of documents."""
 
     type: Literal["lsa"] = "lsa"
-    """The model to make."""
+    """The model."""
     eigenvalue_weight: Number = Field(1, ge=0, le=1)
-    """Power of the singular values that the words' vectors are multiplied by. Documents have them whole."""
+    """The words' vectors are multiplied by the singular values to this power; the documents' always by the singular
+    values."""
 
 
 SampledModel = SgnsSettings | CbowSettings | FastTextSettings

@@ -12,16 +12,18 @@ from embtrain.text.subwords import Units
 
 
 class PhrasesSettings(Section):
-    """Pairs of words that belong together, joined to one token: *new_york*."""
+    """Pairs of words that belong together, joined into one token: *new_york*."""
 
     passes: Integer = Field(0, ge=0, le=10)
-    """Times that pairs are counted and joined: one makes phrases of two words, two make them of up to four. 0: none."""
+    """How often pairs are counted and joined. 0: never. 1: phrases of two words. 2: of up to four."""
     score: Literal["word2vec", "npmi"] = "word2vec"
-    """`word2vec`: as word2phrase.c, any number above 0. `npmi`: normalised pointwise mutual information, -1 to 1."""
+    """Score of a pair. `word2vec`: as word2phrase.c, any number above 0. `npmi`: normalised pointwise mutual
+    information, -1 to 1."""
     threshold: Number = 100
     """Pairs that score higher are joined. With `score: npmi` the default is 0.5."""
     min_count: Integer = Field(5, ge=1)
-    """Occurrences below which a pair is left apart; word2vec's score subtracts them from those of each pair."""
+    """Pairs that occur less often are not joined; word2vec's score also subtracts this from each pair's
+    count."""
 
     @model_validator(mode="before")
     @classmethod
@@ -44,11 +46,11 @@ class VocabularySettings(Section):
     """Which tokens get an id."""
 
     min_count: Integer = Field(5, ge=1)
-    """Occurrences below which a token is left out."""
+    """Tokens that occur less often are left out."""
     max_size: Integer = Field(5_000_000, ge=1)
-    """At most so many tokens, the most frequent."""
+    """At most this many tokens, the most frequent ones."""
     always_keep: list[Token] = Field([])
-    """Tokens, spelled as the tokenizer leaves them, that are kept however rare they are, if they occur at all."""
+    """Tokens that are kept however rare they are, if they occur at all; spelled as the tokenizer returns them."""
     always_drop: list[Token] = Field([])
     """Tokens that are left out however frequent they are, such as stop words."""
 
@@ -66,10 +68,10 @@ class VocabularySettings(Section):
 
 
 class UnigramSettings(Section):
-    """How frequent tokens are thinned out, and how negatives are drawn."""
+    """How frequent tokens are subsampled, and how negatives are drawn."""
 
     subsample_threshold: Number = Field(1e-4, ge=0)
-    """Mikolov et al. (2013b), eq. 5, in word2vec.c's form. 0 keeps every occurrence."""
+    """Threshold of subsampling (Mikolov et al., 2013b, eq. 5, in word2vec.c's form). 0 keeps every occurrence."""
     negative_exponent: Number = Field(0.75, ge=-2, le=2)
     """Negatives are drawn in proportion to count ** exponent."""
 
@@ -78,14 +80,14 @@ class SubwordSettings(Section):
     """The character n-grams that FastText's vectors are made of."""
 
     min_n: Integer = Field(3, ge=1)
-    """Characters of the shortest n-grams of `<word>`, the two marks included."""
+    """Length of the shortest n-grams of `<word>`, in characters; `<` and `>` count."""
     max_n: Integer = Field(6, ge=1, le=20)
-    """Characters of the longest."""
+    """Length of the longest n-grams."""
     buckets: Integer = Field(2_000_000, ge=1, lt=2**31)
-    """N-grams that are hashed to the same bucket share a vector."""
+    """Number of hash buckets. N-grams in the same bucket share a vector."""
     units: Units = "syllables"
-    """What an n-gram has n of. `syllables`: the characters as they are written, in every language. `jamo`: the letters
-    of Korean syllables, three each (Park et al., 2018)."""
+    """Units of the n-grams. `syllables`: the characters as written, in every language. `jamo`: the letters of Korean
+    syllables, three each (Park et al., 2018)."""
 
     @model_validator(mode="after")
     def _min_n_is_not_above_max_n(self) -> SubwordSettings:
@@ -95,13 +97,13 @@ class SubwordSettings(Section):
 
 
 class CooccurrenceSettings(Section):
-    """Which tokens count as near each other, and how much: the table `cooccurrence`, as Stanford's cooccur makes it."""
+    """How the table `cooccurrence` is counted, as Stanford's cooccur does it."""
 
     window: Integer = Field(10, ge=1, le=1000)
-    """Tokens on each side. Windows end with the sentence, and pass over tokens out of the vocabulary."""
+    """Tokens on each side. Windows end with the sentence and skip tokens outside the vocabulary."""
     context: Literal["symmetric", "left", "right"] = "symmetric"
-    """Which neighbours are the columns of a token's row: all, those before it, or those after it."""
+    """Which neighbours a token's row has: all, those before it, or those after it."""
     weighting: Literal["harmonic", "flat"] = "harmonic"
-    """What one meeting weighs. `harmonic`: 1 / distance (Pennington et al., 2014). `flat`: 1 at every distance."""
+    """Weight of one co-occurrence. `harmonic`: 1 / distance (Pennington et al., 2014). `flat`: 1 at every distance."""
     min_weight: Number = Field(0, ge=0)
-    """Cells that weigh less are left out."""
+    """Cells of less weight are left out."""

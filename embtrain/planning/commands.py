@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--conf", required=True, metavar="FILE", help="Run file; conf/README.md.")
+@click.option("--conf", required=True, metavar="FILE", help="Run file; see conf/README.md.")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--processes", metavar="N", type=click.IntRange(1), default=1, help="Processes on this machine; else 1.")
-@click.option("--vocabulary", metavar="N", type=click.IntRange(2), help="Words with an id, without a snapshot.")
-@click.option("--words", metavar="N", type=click.IntRange(2), help="Words of the text, without a snapshot.")
+@click.option("--processes", metavar="N", type=click.IntRange(1), default=1, help="Processes here; default 1.")
+@click.option("--vocabulary", metavar="N", type=click.IntRange(2), help="Vocabulary size, if there is no snapshot.")
+@click.option("--words", metavar="N", type=click.IntRange(2), help="Words of the text, if there is no snapshot.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(
     *,
@@ -30,9 +30,9 @@ def plan(
     words: int | None,
     as_json: bool,
 ) -> None:
-    """What training will need: memory, disk, messages, time.
+    """Estimate what training will need: memory, disk, messages, time.
 
-    Of the snapshot, or of a text of --words words in all and --vocabulary different ones.
+    The sizes are those of the snapshot, or those given by --words and --vocabulary.
     """
     from embtrain.planning.plan import plan as plan_run
     from embtrain.settings import load_settings
@@ -53,7 +53,7 @@ def as_lines(settings: Settings, found: Plan) -> Iterator[str]:
     from embtrain.planning.wording import in_bytes, in_count
 
     sizes = found.corpus.sizes
-    of = f"snapshot {found.corpus.snapshot}" if found.corpus.snapshot else "a text that is not there yet; sizes assumed"
+    of = f"snapshot {found.corpus.snapshot}" if found.corpus.snapshot else "no snapshot; sizes as given or assumed"
     threads = f"{found.threads} thread{'s' * (found.threads > 1)}"
     processes = f"{found.processes} processes of {threads}" if found.processes > 1 else f"one process of {threads}"
     where = "on the CPU" if found.device == "cpu" else "on the GPU"
@@ -89,7 +89,7 @@ def _memory(found: Plan) -> Iterator[str]:
 
     memory = found.memory
     stages = {"reading": memory.reading, "training": memory.training, "registering": memory.registering}
-    each = " of each process; the first one alone registers" if found.processes > 1 else ""
+    each = " of each process; only the first one registers" if found.processes > 1 else ""
     yield f"memory{each}"
     width = max(len(name) for items in stages.values() for name in items)
     yield f"  {'':{width}}" + "".join(f"{stage:>13}" for stage in stages)
@@ -98,7 +98,7 @@ def _memory(found: Plan) -> Iterator[str]:
         yield f"  {name:{width}}" + "".join(f"{cell:>13}" for cell in cells)
     sums = (in_bytes(sum(items.values())) for items in stages.values())
     yield f"  {'in all':{width}}" + "".join(f"{total:>13}" for total in sums)
-    yield f"  {in_bytes(found.room.bytes)} are {found.room.bound}"
+    yield f"  there is {in_bytes(found.room.bytes)} {found.room.bound}"
     yield ""
     if memory.device:
         yield "memory of the GPU"
@@ -124,10 +124,10 @@ def _time(found: Plan) -> Iterator[str]:
     if found.least_on_gpu is not None:
         least = in_time(found.least_on_gpu)
         gpus = "an NVIDIA H200" if found.processes == 1 else f"{found.processes} NVIDIA H200s"
-        yield from _rows([("", f"{least} at least on {gpus}, on paper: no GPU was there to measure")])
+        yield from _rows([("", f"at least {least} on {gpus}, as computed; not measured")])
         return
     if found.duration is None:
-        yield from _rows([("", "nothing like it was measured")])
+        yield from _rows([("", "unknown: no similar training was measured")])
         return
     duration = found.duration
     speed = in_count(duration.rate.items_per_second, f"{duration.rate.unit}/s")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model")
-@click.option("--tags", nargs=2, metavar="TRAIN TEST", help="Parts of speech in CoNLL-U: to learn from, to test on.")
-@click.option("--contexts", metavar="FILE", help="Pairs of words in context with scores, as SCWS's ratings.txt.")
+@click.option("--tags", nargs=2, metavar="TRAIN TEST", help="Parts of speech in CoNLL-U, to train and to test on.")
+@click.option("--contexts", metavar="FILE", help="Pairs of words in context with scores, like SCWS's ratings.txt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def probe(model: str, tags: tuple[str, str] | None, contexts: str | None, as_json: bool) -> None:
     """Measure what each layer of MODEL knows: part of speech, meaning in context."""
@@ -44,8 +44,8 @@ def _as_table(tagging: TaggingResult | None, similarity: ContextualResult | None
     if tagging:
         columns[tagging.name] = {**tagging.layers, "(form alone)": tagging.by_form}
         notes.append(
-            f"{tagging.name}: accuracy of parts of speech, {tagging.train_tokens} tokens learned from, "
-            f"{tagging.test_tokens} tested"
+            f"{tagging.name}: accuracy of parts of speech, trained on {tagging.train_tokens} tokens, "
+            f"tested on {tagging.test_tokens}"
         )
     if similarity:
         columns[similarity.name] = similarity.layers
@@ -68,14 +68,14 @@ def _as_table(tagging: TaggingResult | None, similarity: ContextualResult | None
 @click.argument("word")
 @click.argument("sentences", metavar="SENTENCE...", nargs=-1, required=True)
 @click.option("--model", required=True, metavar="MODEL", help="An ELMo.")
-@click.option("--among", required=True, metavar="FILE", help="Text to search, a document a line.")
-@click.option("-k", "count", metavar="N", type=click.IntRange(1), default=5, help="Contexts per sentence; else 5.")
-@click.option("--layer", metavar="N", type=int, default=-1, help="0 is that of the words; else the last.")
+@click.option("--among", required=True, metavar="FILE", help="Text to search, a document per line.")
+@click.option("-k", "count", metavar="N", type=click.IntRange(1), default=5, help="Contexts per sentence; default 5.")
+@click.option("--layer", metavar="N", type=int, default=-1, help="Layer; 0 is without context; default the last.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def contexts(
     *, word: str, sentences: Sequence[str], model: str, among: str, count: int, layer: int, as_json: bool
 ) -> None:
-    """Where else WORD is used as in each SENTENCE."""
+    """Find where else WORD is used as in each SENTENCE."""
     from embtrain.contextual_vectors import ContextualVectors
     from embtrain.errors import ConfigError
     from embtrain.loading import load
@@ -83,7 +83,7 @@ def contexts(
 
     loaded = load(model)
     if not isinstance(loaded, ContextualVectors):
-        raise ConfigError(f"{model} holds vectors of words, which are the same in every sentence; expected an ELMo")
+        raise ConfigError(f"expected an ELMo; {model} holds word vectors, which are the same in every sentence")
     _show(nearest_contexts(loaded, word, sentences, lines_of(among), topn=count, layer=layer), as_json=as_json)
 
 

@@ -10,16 +10,16 @@ import click
 @click.command()
 @click.argument("model")
 @click.argument("path")
-@click.option("--word", "words", multiple=True, metavar="WORD", help="Whose neighbours to show; repeatable.")
-@click.option("--contexts", nargs=3, metavar="WORD A B", help="Of an ELMo: a word, and two sentences that have it.")
-@click.option("--among", metavar="FILE", help="Text to search for --contexts, a document a line.")
+@click.option("--word", "words", multiple=True, metavar="WORD", help="Show its neighbours; repeatable.")
+@click.option("--contexts", nargs=3, metavar="WORD A B", help="For an ELMo: a word, and two sentences that have it.")
+@click.option("--among", metavar="FILE", help="Text to search for --contexts, a document per line.")
 def report(
     *, model: str, path: str, words: Sequence[str], contexts: tuple[str, str, str] | None, among: str | None
 ) -> None:
-    """Write what there is to know of MODEL to PATH, a page of HTML.
+    """Describe MODEL on an HTML page, PATH.
 
-    What it was made from and measured at, where it is registered; the nearest words of some words;
-    of an ELMo, where a word is used as in two sentences.
+    The page shows the origin and scores of a registered model, the nearest words of some words,
+    and for an ELMo where a word is used as in two sentences.
     """
     if (contexts is None) != (among is None):
         raise click.UsageError("--contexts and --among belong together: a word in two sentences, and text to search")
@@ -39,7 +39,7 @@ def report(
         tables.append(neighbours_table(loaded.words if isinstance(loaded, ContextualVectors) else loaded, words))
     if contexts and among:
         if not isinstance(loaded, ContextualVectors):
-            raise ConfigError(f"{model} holds vectors of words, which are the same in every sentence; expected an ELMo")
+            raise ConfigError(f"expected an ELMo; {model} holds word vectors, which are the same in every sentence")
         from embtrain.probing.contexts import lines_of, nearest_contexts
 
         word, *sentences = contexts

@@ -187,11 +187,11 @@ def test_an_input_names_its_sources():
     ("settings", "message"),
     [
         ({"inputs": ["a + "]}, "several joined by ' \\+ ', found 'a \\+ '"),
-        ({"inputs": ["a", "a"]}, "each is to be there once"),
+        ({"inputs": ["a", "a"]}, "name each input only once"),
         ({"encoding": "utf-9"}, "Python knows no encoding of text 'utf-9'"),
         ({"encoding": "hex"}, "Python knows no encoding of text 'hex'"),
         ({"encoding": "punycode"}, "Python knows no encoding of text 'punycode'"),
-        ({"seeds": [1, 2, 1]}, "each is to be there once, found 1, 2, 1"),
+        ({"seeds": [1, 2, 1]}, "name each seed only once, found 1, 2, 1"),
         ({"dev_fraction": 0}, "must be above 0"),
     ],
 )

@@ -105,4 +105,4 @@ def test_every_model_can_be_planned(conf, model, capsys):
 
 def test_a_model_that_was_never_measured_has_no_time(conf, capsys):
     assert main(["plan", "--conf", conf, "model.objective=softmax"]) == 0
-    assert "nothing like it was measured" in capsys.readouterr().out
+    assert "no similar training was measured" in capsys.readouterr().out

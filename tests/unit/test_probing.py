@@ -275,6 +275,6 @@ def test_what_the_commands_cannot_do_is_told_in_a_sentence(tmp_path, capsys):
     assert "give at least one of --tags and --contexts" in capsys.readouterr().err
     words = ["--model", str(tmp_path / "words.txt"), "--among", str(tmp_path / "words.txt")]
     assert main(["contexts", "east", "east", *words]) == 2
-    assert "which are the same in every sentence; expected an ELMo" in capsys.readouterr().err
+    assert "holds word vectors, which are the same in every sentence" in capsys.readouterr().err
     with pytest.raises(FormatError, match=r"none.txt"):
         list(lines_of(tmp_path / "none.txt"))

@@ -92,7 +92,7 @@ def test_what_cannot_be_reported_is_told_in_a_sentence(words, tmp_path, capsys):
     page = str(tmp_path / "page.html")
     for arguments, sentence in (
         (["--contexts", "east", "a", "b"], "--contexts and --among belong together"),
-        (["--contexts", "east", "a", "b", "--among", words], "which are the same in every sentence; expected an ELMo"),
+        (["--contexts", "east", "a", "b", "--among", words], "which are the same in every sentence"),
         (["--word", "eats"], "did you mean 'east'?"),
     ):
         assert main(["report", words, page, *arguments]) == 2

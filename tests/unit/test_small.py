@@ -163,4 +163,4 @@ def test_the_command_line_prints_size_and_loss_and_what_it_wrote_is_loaded(model
 
 def test_sets_without_a_loss_to_measure_are_refused(model, tmp_path, capsys):
     assert main(["export", model, str(tmp_path / "x"), "--format", "glove", "--similarity", "pairs.txt"]) == 2
-    assert "give one" in capsys.readouterr().err
+    assert "need --precision or --trim" in capsys.readouterr().err
