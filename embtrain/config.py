@@ -165,6 +165,8 @@ class TrainSettings(Section):
     """`auto`: a GPU if torch finds one and the model can use it, else the CPU; the log says which. ELMo,
     `model.objective: softmax` and `embtrain classify` can use one; with triton installed also GloVe, FastText, and
     skip-gram and CBOW with negative sampling."""
+    check_memory: bool = True
+    """Refuse a training that would not fit into memory by the estimate of `embtrain plan`. False: only warn."""
     parallel: Literal["data", "columns"] = "data"
     """What several processes divide among them. `data`: the text; each process holds all vectors (ELMo: all weights).
     `columns`: the dimensions of every vector, for vectors that do not fit one machine or one GPU; for `fasttext`,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 
 from embtrain.config import ElmoSettings, FactorisedModel, Settings
@@ -14,9 +15,13 @@ from embtrain.planning.memory import LIBRARIES, Items, Memory, estimate_memory
 from embtrain.planning.sizes import sizes_of
 from embtrain.planning.wording import in_bytes
 
+logger = logging.getLogger(__name__)
+
 
 def require_room(settings: Settings, snapshot: Snapshot, group: Group) -> None:
     """Refuse a training that would not fit into this machine's memory, or into its GPU's.
+
+    With ``train.check_memory: false`` it is only said, as a warning.
 
     Args:
         settings: of the run.
@@ -35,8 +40,10 @@ def require_room(settings: Settings, snapshot: Snapshot, group: Group) -> None:
     refused = lacking(
         settings, memory, memory_room(), gpu, group.local_world_size, is_registered_here=group.is_beside_first
     )
+    if refused and settings.train.check_memory:
+        raise SetupError(f"{refused}; if less will do, set train.check_memory=false")
     if refused:
-        raise SetupError(refused)
+        logger.warning("beginning without enough memory, by the estimate: %s", refused)
 
 
 def may_use_gpu(settings: Settings) -> bool:
