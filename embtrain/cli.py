@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import embtrain
-from embtrain.errors import SetupError, in_one_sentence
+from embtrain.errors import SetupError, exit_code_of, in_one_sentence
 from embtrain.planning.commands import plan
 from embtrain.probing.commands import contexts, probe
 from embtrain.reporting.commands import report
@@ -37,7 +37,6 @@ _WHAT_A_LEFTOVER_IS = {
     "newer": "newer than the snapshot, kept: prepare will continue from it",
 }
 
-_USER_ERROR = 2
 _INTERRUPTED = 130
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0: done. 2: something of the user's is wrong, said in one sentence on stderr. 130: interrupted.
+    0: done. 2: something of the user's is wrong, said in one sentence on stderr. 130: interrupted. 143: told to end.
     A defect of embtrain itself keeps its stack trace.
     """
     try:
@@ -65,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         log.debug("The stack trace that --debug asks for:", exc_info=error)
         click.echo(f"embtrain: {sentence}", err=True)
-        return _INTERRUPTED if isinstance(error, click.Abort | KeyboardInterrupt) else _USER_ERROR
+        return _INTERRUPTED if isinstance(error, click.Abort | KeyboardInterrupt) else exit_code_of(error)
 
 
 def _in_one_sentence(error: BaseException) -> str | None:

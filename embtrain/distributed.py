@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from embtrain.errors import ANOTHER_ENDED, SetupError
+from embtrain.errors import ANOTHER_ENDED, SetupError, TerminatedError
+from embtrain.termination import heeded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +35,10 @@ In a ring of W processes it sends 2 (W - 1) / W times the message rather than W 
 waits for the one before: half a megabyte takes two processes 1.7 ms of CPU by gloo's ring, and 0.2 ms directly. For two
 the bytes are the same; for more, this much goes over a fast network in the time of a ring's trips.
 """
+
+
+GRACE_SECONDS = 5.0
+"""That a process which is told to end has to come to where it can save. Schedulers kill it 10 to 30 seconds later."""
 
 
 def is_sent_directly(message_bytes: float, world_size: int) -> bool:
@@ -64,6 +67,8 @@ class Group:
     """Whether the first process is on this machine."""
     has_own_gpu: bool = True
     """Whether torch finds a GPU for this process that no other one takes."""
+    is_told_to_end: Callable[[], bool] = lambda: False
+    """Of a process that is alone: whether it is to save what it has, and end by itself. Several end at once."""
     _collectives: ModuleType | None = None
 
     @property
@@ -191,24 +196,14 @@ def _others_alive() -> Iterator[None]:
         raise SetupError(f"{ANOTHER_ENDED}; its own message says why ({reason})") from None
 
 
-@contextmanager
-def _told_to_end() -> Iterator[None]:
+def _told_to_end() -> AbstractContextManager[Callable[[], bool]]:
     """Say why a launcher ends this process: it does so where another one has failed, which computing hides."""
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        raise SetupError(
+    return heeded(
+        SetupError(
             f"the launcher has ended this process (SIGTERM), as it does if {ANOTHER_ENDED}; "
             "its own message then says why"
         )
-
-    if threading.current_thread() is not threading.main_thread():  # where Python has no signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    )
 
 
 @contextmanager
@@ -220,10 +215,13 @@ def process_group(*, gpus: bool = False) -> Iterator[Group]:
 
     Raises:
         SetupError: if the launcher's variables are there but the others cannot be met; later, if another one ends.
+        TerminatedError: in a process that is alone, when it is told to end.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
-        yield Group()
+        error = TerminatedError("told to end (SIGTERM); start it again, and it goes on from its last checkpoint")
+        with heeded(error, grace_seconds=GRACE_SECONDS) as is_told_to_end:
+            yield Group(is_told_to_end=is_told_to_end)
         return
     import torch  # noqa: PLC0415 - as above
     import torch.distributed as collectives  # noqa: PLC0415 - as above

@@ -6,6 +6,8 @@ as one sentence and exits non-zero; a Python caller can catch :class:`EmbtrainEr
 
 from __future__ import annotations
 
+import signal
+
 ANOTHER_ENDED = "another process of this training has ended"
 """In the sentence of each process that ends because another one does; why that one does, it says itself."""
 
@@ -61,3 +63,12 @@ class ModelNotFoundError(EmbtrainError, LookupError):
 
 class SetupError(EmbtrainError, RuntimeError):
     """Java, a package, a port or a directory that the work needs is not usable."""
+
+
+class TerminatedError(EmbtrainError):
+    """The process was told to end, by SIGTERM, and did."""
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return what a process ends with that has told an error in one sentence; 143 for SIGTERM, as shells say."""
+    return 128 + signal.SIGTERM if isinstance(error, TerminatedError) else 2

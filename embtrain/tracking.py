@@ -24,7 +24,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 
 from embtrain.config import Section, Settings, TrackSettings
-from embtrain.errors import SetupError
+from embtrain.errors import SetupError, TerminatedError
 from embtrain.manifest import Snapshot, read_manifest
 from embtrain.storage import without_credentials
 
@@ -91,7 +91,7 @@ class TrackedRun:
 
 @contextmanager
 def start_run(settings: TrackSettings, name: str, run_id: str | None = None) -> Iterator[TrackedRun]:
-    """Start a run, or go on with one; at the end of the block it is finished, or failed if that raised.
+    """Start a run, or go on with one; at the end of the block it is finished, failed if that raised, or killed.
 
     Args:
         settings: server or database, and experiment.
@@ -110,10 +110,11 @@ def start_run(settings: TrackSettings, name: str, run_id: str | None = None) -> 
         run = mlflow.start_run(run_id=run_id, run_name=name, experiment_id=experiment.experiment_id)
         try:
             yield TrackedRun(run.info.run_id, client)
-        except BaseException:
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, TerminatedError | KeyboardInterrupt) else "FAILED"
             # What was raised is what the user must know, whether or not MLflow still answers.
             with suppress(MlflowException), _impatient():
-                mlflow.end_run("FAILED")
+                mlflow.end_run(status)
             raise
         mlflow.end_run()
 

@@ -19,7 +19,7 @@ from embtrain.checkpoint import Checkpoint, Position
 from embtrain.config import TrainSettings
 from embtrain.data.source import Divisible, Piece, Source
 from embtrain.distributed import Group
-from embtrain.errors import ConfigError
+from embtrain.errors import ConfigError, TerminatedError
 from embtrain.models.protocol import Merger, Model, Tally, alone
 
 BlockT = TypeVar("BlockT")
@@ -96,7 +96,12 @@ class Training(Generic[BlockT]):
         self._saved = time.monotonic()
 
     def run(self, start: Position) -> Position:
-        """Train from ``start`` to the end; return the final position."""
+        """Train from ``start`` to the end; return the final position.
+
+        Raises:
+            ConfigError: if the training diverges.
+            TerminatedError: if the process is told to end, once the state is saved.
+        """
         position = start
         for epoch in range(start.epoch, self.settings.epochs):
             order = self.source.order(epoch=epoch, seed=self.settings.seed)
@@ -104,6 +109,7 @@ class Training(Generic[BlockT]):
                 position = after_round
                 if is_due:
                     self._save(position)
+                    self._end_if_told()
             of_epoch = Tally(self.source.size, position.pairs, position.loss)
             position = Position(epoch + 1, 0, position.items)
             self._report_epoch(position, of_epoch)
@@ -131,7 +137,9 @@ class Training(Generic[BlockT]):
                 pieces=position.pieces + round_.num_pieces,
                 items=position.items + sum(share.size for share in round_.shares),
             )
-            due = self.group.is_first and self.checkpoint.is_due(self._saved, self.settings.checkpoint_seconds)
+            due = self.group.is_first and (
+                self.group.is_told_to_end() or self.checkpoint.is_due(self._saved, self.settings.checkpoint_seconds)
+            )
             totals = np.array([done.items, done.pairs, done.loss, due], np.float64)
             wait = self.group.begin_sum(totals)
             yield Trained(position, time.perf_counter() - started, totals, wait)
@@ -230,6 +238,12 @@ class Training(Generic[BlockT]):
         if self.group.is_first:
             self.checkpoint.save(position, self.model.state(), self.notes)
         self._saved = time.monotonic()
+
+    def _end_if_told(self) -> None:
+        if self.group.is_told_to_end():
+            raise TerminatedError(
+                f"told to end (SIGTERM); the state is saved in {self.checkpoint.folder}: start it again to go on"
+            )
 
     def _settle(self) -> None:
         """Make all processes' copies of the model the same."""

@@ -7,11 +7,11 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from embtrain.errors import in_one_sentence
+from embtrain.errors import exit_code_of, in_one_sentence
 
 
 def exit_code(job: str, work: Callable[[], None]) -> int:
-    """Do the work of a job; return 0, or 2 for what the user can put right, said in one sentence on stderr."""
+    """Do the work of a job; return 0, 2 for what the user can put right, said in one sentence on stderr, or 143."""
     try:
         work()
     except Exception as error:
@@ -19,7 +19,7 @@ def exit_code(job: str, work: Callable[[], None]) -> int:
         if sentence is None:
             raise
         print(f"{job}: {sentence}", file=sys.stderr)
-        return 2
+        return exit_code_of(error)
     return 0
 
 

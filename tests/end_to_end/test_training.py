@@ -126,6 +126,19 @@ def test_a_killed_run_goes_on_in_the_same_mlflow_run_and_ends_as_if_it_never_sto
     np.testing.assert_array_equal(resumed.matrix, whole.matrix)
 
 
+def test_a_run_that_is_told_to_end_saves_its_state_and_leaves_nothing_in_the_way(folder):
+    with subprocess.Popen([*TRAIN, "train.epochs=300"], stderr=subprocess.PIPE, text=True) as told:
+        first = next(line for line in told.stderr if line.startswith("epoch "))
+        told.terminate()
+        last = told.stderr.read().splitlines()[-1]
+    assert "epoch 1:" in first
+    assert told.returncode == 143
+    assert last == ("embtrain: told to end (SIGTERM); the state is saved in checkpoints/toy: start it again to go on")
+    assert list((folder / "snapshot").glob(".lease*")) == []
+    assert only_run(folder)[1].info.status == "KILLED"
+    assert (folder / "checkpoints/toy/checkpoint.json").exists()
+
+
 def test_what_fails_after_the_training_does_not_cost_it(folder):
     (folder / "mlruns").write_text("where MLflow would keep its artifacts")
     failed = start(TRAIN)
