@@ -21,7 +21,7 @@ from embtrain.kernels.gpu.sampling import mark_kept
 from embtrain.kernels.gpu.skipgram import train_skipgram_tiles
 from embtrain.kernels.padding import padded
 from embtrain.models.gpu import glove, tiled
-from embtrain.models.gpu.flight import CENTERS, NEGATIVES
+from embtrain.models.gpu.flight import CENTERS, NEGATIVES, WARPS
 from embtrain.models.gpu.windows import MARKED_AT_A_TIME
 
 TILES = {
@@ -41,7 +41,7 @@ POINTERS = {
 }  # fmt: skip
 
 
-def kernel_of(name, dim=0, window=0):
+def kernel_of(name, dim=0, window=0, warps=WARPS):
     """Return a kernel, and the constants and options that it is started with."""
     if name == "mark_kept":
         return mark_kept, {"BLOCK": MARKED_AT_A_TIME}, {}
@@ -52,7 +52,7 @@ def kernel_of(name, dim=0, window=0):
     sizes = {"STRIDE": stride, "CENTERS": CENTERS, "CONTEXTS": contexts, "NEGATIVES": NEGATIVES}
     chunk = tiled.numbers_at_a_time(stride, contexts)
     of_all = {"WINDOW": window, "DYNAMIC": True, **sizes, "CHUNK": chunk, "TRAINS": True}
-    return kernel, {**of_all, **constants}, tiled.COMPILED_FOR
+    return kernel, {**of_all, **constants}, {"num_warps": warps, **tiled.COMPILED_FOR}
 
 
 def compiled(kernel, constants, options):
@@ -71,8 +71,8 @@ def compiled(kernel, constants, options):
 def report(made):
     """Return what a kernel takes, which of the instructions that matter it has, and what stands around its first rows.
 
-    That is: registers of a thread, bytes of its stack and of shared memory; whether, between the label before the
-    first load of rows and that load, all warps of a program meet; and how many such loads there are before the next.
+    That is: warps of a program, registers of a thread, bytes of its stack and of shared memory; whether, between the
+    label before the first load of rows and that load, all warps meet; and how many such loads there are before the next.
     """
     ptx = made.asm["ptx"]
     before, _, after = ptx.partition("ld.global.cg")
@@ -82,6 +82,7 @@ def report(made):
         tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
         usage = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=True).stdout
     return {
+        "warps": made.metadata.num_warps,
         "registers": int(re.search(r"REG:(\d+)", usage)[1]),
         "stack": int(re.search(r"STACK:(\d+)", usage)[1]),
         "shared": made.metadata.shared,

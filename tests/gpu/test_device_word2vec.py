@@ -16,7 +16,7 @@ from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError, SetupError
 from embtrain.models import devices
 from embtrain.models.build import build_model, device_for, on_device
-from embtrain.models.gpu import tiled
+from embtrain.models.gpu import flight, tiled
 from embtrain.models.gpu.blocks import DeviceBlock, ResidentBlocks
 from embtrain.models.gpu.flight import SAFE_CHANGE, row_loads
 from embtrain.models.gpu.word2vec import DeviceWord2Vec
@@ -108,6 +108,14 @@ def test_the_load_of_a_row_is_how_many_tiles_in_flight_change_it():
     np.testing.assert_allclose(loads.input * SAFE_CHANGE, 1 + 10 * 26 * np.array([0.75, 0.25]), rtol=1e-6)
     targets = 16 * np.array([0.75, 0.25]) + 32 * np.array([0.6, 0.4])
     np.testing.assert_allclose(loads.output * SAFE_CHANGE, 1 + 10 * targets, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("vocab_size", "programs", "warps"), [(67_890, 66, 8), (136_000, 132, 8), (10**7, 264, 4)])
+def test_a_program_has_more_warps_where_it_has_a_multiprocessor_to_itself(monkeypatch, vocab_size, programs, warps):
+    monkeypatch.setattr(flight, "multiprocessors", lambda _: 132)  # of an H100
+    gpu = torch.device("cuda")
+    assert flight.programs_in_flight(vocab_size, gpu) == programs
+    assert flight.warps_of_program(programs, gpu) == warps
 
 
 # --- blocks that stay ------------------------------------------------------------------------------------------------

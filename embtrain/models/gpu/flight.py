@@ -23,6 +23,9 @@ CELLS = 32
 PROGRAMS_PER_MULTIPROCESSOR = 2
 """That fit, by the registers that the kernels take when they are compiled for Hopper."""
 
+WARPS, WARPS_OF_ONE_ALONE = 4, 8
+"""Of a program: of each of two on a multiprocessor, and of one that has it to itself, where no more are in flight."""
+
 WORDS_PER_CENTER = 64
 """Of the vocabulary, at least, for each center in flight."""
 
@@ -56,8 +59,19 @@ def programs_in_flight(
     """
     if device.type != "cuda":
         return 1
-    fit = per_multiprocessor * torch.cuda.get_device_properties(device).multi_processor_count
-    return min(max(1, vocab_size // words_per_program), fit)
+    return min(max(1, vocab_size // words_per_program), per_multiprocessor * multiprocessors(device))
+
+
+def warps_of_program(num_programs: int, device: torch.device) -> int:
+    """Return the warps of each of so many programs: all that fit on a multiprocessor hide the time that rows take."""
+    if device.type != "cuda":
+        return WARPS  # of which Triton's interpreter knows nothing
+    return WARPS_OF_ONE_ALONE if num_programs <= multiprocessors(device) else WARPS
+
+
+def multiprocessors(device: torch.device) -> int:
+    """Return how many multiprocessors a GPU has."""
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def row_loads(

@@ -14,7 +14,7 @@ from embtrain.data.sequences import Block
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.models.gpu.blocks import DeviceBlock
-from embtrain.models.gpu.flight import CENTERS, NEGATIVES, programs_in_flight, row_loads
+from embtrain.models.gpu.flight import CENTERS, NEGATIVES, programs_in_flight, row_loads, warps_of_program
 from embtrain.models.gpu.windows import subsample
 from embtrain.models.hogwild import keep_threshold, occurrence
 from embtrain.models.objectives import alias_table
@@ -30,8 +30,8 @@ are loaded once for scores and gradients."""
 NUMBERS_AT_A_TIME = 1 << 11
 """Of the context rows, where they must be loaded twice."""
 
-COMPILED_FOR = {"num_warps": 4, "num_stages": 1}
-"""A program's warps; and no loads ahead of their chunk, for those of a whole one are under way together as it is."""
+COMPILED_FOR = {"num_stages": 1}
+"""No loads ahead of their chunk: those of a whole one are under way together as it is."""
 
 
 class Launch(Protocol):
@@ -92,6 +92,7 @@ class Tiled:
             "CONTEXTS": contexts,
             "NEGATIVES": NEGATIVES,
             "CHUNK": numbers_at_a_time(input_rows.shape[1], contexts),
+            "num_warps": warps_of_program(self._num_programs, self.device),
             **COMPILED_FOR,
         }
 
