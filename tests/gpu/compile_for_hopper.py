@@ -72,7 +72,7 @@ def report(made):
     """Return what a kernel takes, which of the instructions that matter it has, and what stands around its first rows.
 
     That is: warps of a program, registers of a thread, bytes of its stack and of shared memory; whether, between the
-    label before the first load of rows and that load, all warps meet; and how many such loads there are before the next.
+    label before the first load of rows and that load, all warps meet; and how many such loads there are to the next.
     """
     ptx = made.asm["ptx"]
     before, _, after = ptx.partition("ld.global.cg")
