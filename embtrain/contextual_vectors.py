@@ -96,7 +96,7 @@ class ContextualVectors:
         """
         if not self.vocabulary:
             raise FormatError(
-                "this ELMo model came without a vocabulary, so that it knows no words to choose from; "
+                "this ELMo model came without a vocabulary, so there are no words to choose from; "
                 "expected a model trained here, or vocabulary.parquet beside its weights"
             )
         return Vectors(self.vocabulary, self._word_cache.encode(self.vocabulary).cpu().numpy(), self.counts)

@@ -235,7 +235,7 @@ def process_group(*, gpus: bool = False) -> Iterator[Group]:
         collectives.init_process_group("cpu:gloo,cuda:nccl" if num_gpus else "gloo")
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise SetupError(f"WORLD_SIZE is {world_size}, but the other processes were not met: {reason}") from None
+        raise SetupError(f"WORLD_SIZE is {world_size}, but this process cannot reach the others: {reason}") from None
     try:
         has_own_gpu = local_rank < num_gpus
         with _told_to_end():

@@ -83,7 +83,7 @@ def write_file(model: Vectors | ContextualVectors, path: str | Path, format: str
         formats.write(words_of(model), path, format)
         return
     if isinstance(model, Vectors):
-        raise FormatError(f"expected an ELMo model, found {type(model).__name__}: only such a one is written as elmo")
+        raise FormatError(f"expected an ELMo model, found {type(model).__name__}: only an ELMo can be written as elmo")
     from embtrain.formats import elmo  # noqa: PLC0415 - loads torch
 
     sizes = model.bilm.architecture

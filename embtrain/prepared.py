@@ -51,7 +51,7 @@ def as_prepared(settings: Settings, snapshot: Snapshot) -> Settings:
     if differing:
         raise ConfigError(
             f"the snapshot {snapshot.location} was made with {', '.join(differing)}; run embtrain prepare with these "
-            "settings first, or leave out what only it reads"
+            "settings first, or leave them out"
         )
     return settings.model_copy(update=prepared)
 

@@ -132,7 +132,8 @@ def _factorise(settings: Settings, snapshot: Snapshot, vocabulary: Vocabulary, g
     assert isinstance(settings.model, PpmiSvdSettings | LsaSettings)
     if group.world_size > 1:
         raise SetupError(
-            f"one process makes a {settings.model.type} model, found {group.world_size}; start embtrain train alone"
+            f"model.type {settings.model.type} is computed by one process, found {group.world_size}; "
+            "start embtrain train without torchrun"
         )
     with _run(settings, snapshot, group, {}) as run:
         if run is None:

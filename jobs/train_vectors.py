@@ -73,8 +73,8 @@ def distribute(options: argparse.Namespace) -> None:
         run_module("jobs.train_vectors", arguments, job=JOB, processes=options.processes, placement=placement)
     if not result.exists():
         raise SetupError(
-            f"the processes have ended and left no version in {result.parent}; what they said stands above, if it is "
-            "nothing, start the job in a folder that all machines share"
+            f"the processes have ended without writing a version to {result.parent}; their messages are above; if "
+            "there are none, start the job in a folder that all machines share"
         )
     print(result.read_text("utf-8"))
     result.unlink()

@@ -94,11 +94,12 @@ def place(spark: SparkSession, processes: int, *, needs_gpu: bool) -> Placement:
         )
     if processes % max(1, gpus):
         raise SetupError(
-            f"a task has {gpus} GPUs, one a process: expected a multiple of that, found {processes} processes"
+            f"each task has {gpus} GPUs, one per process: --processes must be a multiple of {gpus}, found {processes}"
         )
     if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
         raise SetupError(
-            "processes start together, so the executors must be there; set spark.dynamicAllocation.enabled=false"
+            "all processes start together, so the number of executors must be fixed; "
+            "set spark.dynamicAllocation.enabled=false"
         )
     patience = _scala(spark).conf().getTimeAsSeconds(_PATIENCE, "30s")
     require_slots(spark, processes // max(1, gpus), patience_seconds=patience)

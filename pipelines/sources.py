@@ -121,7 +121,7 @@ def explained_read_errors() -> Iterator[None]:
         while cause.getCause():
             cause = cause.getCause()
         reason = " ".join((cause.getMessage() or cause.toString()).split())
-        raise CorpusError(f"cannot read {found[1]}: {reason}; repair it or take it away") from None
+        raise CorpusError(f"cannot read {found[1]}: {reason}; repair or remove it") from None
 
 
 def _table(spark: SparkSession, name: str, column: str) -> SourceTable:
@@ -157,7 +157,7 @@ def _files_of(spark: SparkSession, path: str) -> list[SourceFile]:
     except Py4JJavaError as error:
         raise CorpusError(f"cannot read the corpus {path}: {error.java_exception.getMessage()}") from None
     if not files and entries:
-        raise CorpusError(f"no files in {path}; those whose names begin with . or _ are passed over")
+        raise CorpusError(f"no files in {path}; names that begin with . or _ are skipped")
     if not files:
         raise CorpusError(f"no corpus at {path}; corpus.paths must name files, folders or globs that exist")
     return files

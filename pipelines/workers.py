@@ -35,7 +35,7 @@ def explained_worker_errors() -> Iterator[None]:
         if "Python worker exited unexpectedly" not in error.java_exception.getMessage():
             raise
         raise SetupError(
-            "a Python process of Spark's ended unexpectedly, as one does that is killed for the memory it takes; "
+            "a Python process of Spark ended unexpectedly, perhaps killed because memory ran out; "
             "let fewer run at once (spark.master=local[2]), give it more memory, or raise spark.partitions"
         ) from None
 

@@ -128,9 +128,9 @@ def _examples(part: pa.Table, classes: list[str]) -> Examples:
     if labels.null_count:  # in the test part: those of the dev part are learned
         unknown = part["label"].filter(pc.is_null(labels))[0].as_py()
         raise CorpusError(
-            f"the test part has the label {_short(unknown)}, which the training part has not; it knows "
-            f"{', '.join(map(_short, classes[:10]))}; leave such rows out, or add some to learn from; of a table in "
-            "the order of its labels, choose the test part by classify.test_part hash"
+            f"the test part has the label {_short(unknown)}, which the training part has not; it has "
+            f"{', '.join(map(_short, classes[:10]))}; leave such rows out, or add some to train on; if the table is "
+            "sorted by label, set classify.test_part to hash"
         )
     return Examples(part["text"].combine_chunks(), labels.to_numpy().astype(np.int64))
 

@@ -168,7 +168,7 @@ def _on_disk(shape: tuple[int, ...]) -> Floats:
         except OSError as error:
             raise SetupError(
                 f"the layers of an ELMo take {in_bytes(num_bytes)} in {tempfile.gettempdir()}: {error.strerror}; "
-                "free so many, or set TMPDIR to a folder that has them"
+                "free that much, or set TMPDIR to a folder with room for it"
             ) from None
         array: Floats = np.memmap(file, np.float32, "r+", shape=shape)
     return array

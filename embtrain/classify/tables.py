@@ -50,8 +50,8 @@ def read_columns(
     """
     if file_format not in FORMATS:
         raise ConfigError(
-            f"corpus.format: a text with a label is a row of a table, so expected one of {', '.join(FORMATS)}, "
-            f"found {file_format!r}; what Spark calls a table is a folder of Parquet files"
+            f"corpus.format: for embtrain classify expected one of {', '.join(FORMATS)}, found {file_format!r}; "
+            "a table of Spark can be read as a folder of Parquet files"
         )
     tables = []
     for file in (file for path in paths for file in _files(path)):

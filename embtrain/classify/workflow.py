@@ -154,8 +154,8 @@ def _require_tokens(parts: Mapping[str, Tokens], rules: TextRules) -> None:
             log.warning("%d of %d texts of the %s part have no token", tokens.num_empty, len(tokens), part)
     if not len(parts["train"].flat):
         raise CorpusError(
-            f"none of the {len(parts['train'])} texts to learn from has a token by corpus.tokenizer {rules.tokenizer}; "
-            "choose corpus.tokenizer punctuated, of which marks are tokens, or check corpus.text_column"
+            f"none of the {len(parts['train'])} texts to train on has a token by corpus.tokenizer {rules.tokenizer}; "
+            "choose corpus.tokenizer punctuated, with which punctuation marks are tokens, or check corpus.text_column"
         )
 
 

@@ -96,8 +96,8 @@ class Grid:
             if (self.strata.number * self._side_tiles(shift)) ** 2 <= MAX_TILES:
                 return shift
         raise ConfigError(
-            f"GloVe cannot deal the cells of {self.strata.vocab_size:,} tokens out to {self.strata.number:,} strata in "
-            f"{MAX_TILES:,} tiles; start fewer processes, at most {isqrt(MAX_TILES):,}, or lower vocabulary.max_size"
+            f"GloVe cannot divide the cells of {self.strata.vocab_size:,} tokens into {self.strata.number:,} strata of "
+            f"{MAX_TILES:,} tiles; start at most {isqrt(MAX_TILES):,} processes, or lower vocabulary.max_size"
         )
 
     @property

@@ -70,7 +70,7 @@ def plan(settings: Settings, *, processes: int = 1, vocabulary: int | None = Non
         SetupError: if the model cannot be trained by so many processes.
     """
     if isinstance(settings.model, FactorisedModel) and processes > 1:
-        raise SetupError(f"one process makes a {settings.model.type} model, found {processes}")
+        raise SetupError(f"model.type {settings.model.type} is computed by one process, found {processes}")
     if settings.train.parallel == "columns" and not isinstance(settings.model, FactorisedModel):
         columns_for(settings.model, Group(0, processes))
     corpus, occurrence = _corpus(settings, vocabulary, words)

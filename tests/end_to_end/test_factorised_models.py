@@ -84,4 +84,4 @@ def test_what_cannot_be_factorised_ends_in_one_sentence(folder, overrides, sente
 def test_two_processes_are_refused(folder):
     done = start(TWO_PROCESSES)
     assert done.returncode != 0
-    assert "one process makes a ppmi_svd model, found 2; start embtrain train alone" in done.stderr
+    assert "ppmi_svd is computed by one process, found 2; start embtrain train without torchrun" in done.stderr

@@ -91,7 +91,7 @@ def test_one_process_makes_a_counting_model(conf, capsys):
     assert (
         main(["plan", "--conf", conf, "--processes", "2", "model.type=lsa", "--vocabulary", "9", "--words", "99"]) == 2
     )
-    assert "one process makes a lsa model, found 2" in capsys.readouterr().err
+    assert "model.type lsa is computed by one process, found 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["cbow", "fasttext", "glove", "elmo", "ppmi_svd", "lsa"])
