@@ -47,7 +47,7 @@ def test_a_files_size_and_time_are_known(spark, folder):
 
 def test_a_folder_without_a_file_is_named(spark, tmp_path):
     (tmp_path / "below").mkdir()
-    with pytest.raises(CorpusError, match=f"no files in {tmp_path}; those whose names begin with"):
+    with pytest.raises(CorpusError, match=f"no files in {tmp_path}; names that begin with"):
         names(spark, tmp_path)
 
 

@@ -190,7 +190,7 @@ def test_tiles_grow_until_there_are_no_more_than_a_million():
 
 @pytest.mark.parametrize(("vocab_size", "number"), [(100_000_000, 1), (10, 1025)])
 def test_more_tiles_than_can_be_are_refused(vocab_size, number):
-    with pytest.raises(ConfigError, match=r"start fewer processes, at most 1,024, or lower vocabulary\.max_size"):
+    with pytest.raises(ConfigError, match=r"start at most 1,024 processes, or lower vocabulary\.max_size"):
         tiles.Grid(Strata(vocab_size, number)).side_tiles  # noqa: B018 - what it raises is the matter
 
 
