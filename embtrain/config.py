@@ -172,6 +172,9 @@ class TrainSettings(Section):
     `columns`: the dimensions of every vector, for vectors that do not fit one machine or one GPU; for `fasttext`,
     `glove`, and `sgns` and `cbow` with negative sampling. The number of processes and threads then does not change
     the result."""
+    start_from: str | None = None
+    """Vectors from which their words start: a registered model, such as `models:/NAME@champion`, or a file. For
+    `fasttext`, and for `sgns` and `cbow` with negative sampling. None: all words start at random."""
     seed: Integer = Field(1, ge=0, lt=2**63)
     """Seed of all random draws. On one CPU thread and process, the same seed gives the same vectors, bit for bit."""
     checkpoint: str | None = None
@@ -295,6 +298,18 @@ class Settings(Section):
             raise ValueError(
                 "train.parallel: columns is for model.objective negative_sampling, which has few scores to send, "
                 f"found {self.model.objective}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _start_can_be_used(self) -> Settings:
+        samples = isinstance(self.model, FastTextSettings) or (
+            isinstance(self.model, SgnsSettings | CbowSettings) and self.model.objective == "negative_sampling"
+        )
+        if self.train.start_from and not samples:
+            raise ValueError(
+                "train.start_from is for model.type fasttext, and for sgns and cbow with model.objective "
+                f"negative_sampling, found {self.model.type}"
             )
         return self
 

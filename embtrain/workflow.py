@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embtrain import tracking
+from embtrain import tracking, warm_start
 from embtrain.checkpoint import Checkpoint, Position, shared
 from embtrain.column_checkpoint import ColumnCheckpoint
 from embtrain.columns import Columns
@@ -92,35 +92,27 @@ def train(settings: Settings, *, refreshes: bool = False) -> str | None:
             corpus = Corpus.open(settings, snapshot, len(vocabulary), reading)
             corpus.source.check(reading.world_size)
             device = _device(settings, group)
-            model = build_model(
-                settings.model,
-                vocabulary,
-                threads=_threads(settings, group),
-                seed=settings.train.seed,
-                device=device,
-                subwords=corpus.subwords,
-                characters=corpus.characters,
-                group=group,
-                columns=columns,
-            )
+            model = _build(settings, vocabulary, corpus, device, group=group, columns=columns)
             start, notes = _resume(model, checkpoint, reading)
+            if settings.train.start_from and not start.items:
+                notes = warm_start.begin(model, settings, vocabulary, corpus.subwords, group=group, columns=columns)
             with _run(settings, snapshot, group, notes) as run:
-                merge_words = _merge_words(settings, device, group)
                 losses = _train(
                     settings,
                     corpus,
                     model,
                     group=reading,
-                    merge_words=merge_words,
+                    merge_words=_merge_words(settings, device, group),
                     checkpoint=checkpoint,
                     start=start,
                     run=run,
+                    notes=notes,
                 )
                 # Columns are gathered from all processes.
                 vectors = _vectors(model, vocabulary, settings, snapshot) if run or columns else None
                 if run is None or vectors is None:
                     return None
-                version = _register(settings, snapshot, vectors, run, losses)
+                version = _register(settings, snapshot, vectors, run, losses=losses, notes=notes)
             checkpoint.remove()
         return version
 
@@ -145,7 +137,7 @@ def _factorise(settings: Settings, snapshot: Snapshot, vocabulary: Vocabulary, g
         if factors.documents is not None:
             run.log_table(factors.documents, "documents.parquet")
         vectors = Vectors(vocabulary.tokens, factors.words, vocabulary.counts)
-        return _register(settings, snapshot, vectors, run, {})
+        return _register(settings, snapshot, vectors, run, losses={}, notes={})
 
 
 def _lease(settings: Settings, group: Group) -> AbstractContextManager[None]:
@@ -159,6 +151,24 @@ def _check_evaluation_files(settings: EvaluateSettings) -> None:
         read_pairs(path)
     for path in settings.analogy:
         read_questions(path)
+
+
+def _build(
+    settings: Settings, vocabulary: Vocabulary, corpus: Corpus, device: str, *, group: Group, columns: Columns | None
+) -> Model[Any]:
+    """Return the model at the start of its training."""
+    assert not isinstance(settings.model, FactorisedModel)
+    return build_model(
+        settings.model,
+        vocabulary,
+        threads=_threads(settings, group),
+        seed=settings.train.seed,
+        device=device,
+        subwords=corpus.subwords,
+        characters=corpus.characters,
+        group=group,
+        columns=columns,
+    )
 
 
 def _resume(model: Model[Any], checkpoint: Checkpoint, group: Group) -> tuple[Position, dict[str, str]]:
@@ -236,6 +246,8 @@ def _checkpoint(settings: Settings, snapshot: Snapshot, group: Group, columns: C
         "snapshot": snapshot.fingerprint,
         "schedule": settings.train.model_dump(include={"epochs", "final_learning_rate", "seed"}),
     }
+    if settings.train.start_from:
+        belongs_to["train.start_from"] = settings.train.start_from
     if isinstance(settings.model, GloveSettings):
         belongs_to["number of strata"] = num_strata(group.world_size)
     if columns:
@@ -281,6 +293,7 @@ def _train(
     checkpoint: Checkpoint,
     start: Position,
     run: tracking.TrackedRun | None,
+    notes: Mapping[str, str],
 ) -> dict[str, float]:
     """Run the loop; return the losses after the last epoch, in the first process."""
     assert not isinstance(settings.model, FactorisedModel)
@@ -303,7 +316,7 @@ def _train(
             checkpoint=checkpoint,
             observe=log,
             advance=advance,
-            notes={"run_id": run.run_id} if run else {},
+            notes={**notes, "run_id": run.run_id} if run else {},
         ).run(start)
     return log.losses
 
@@ -330,7 +343,9 @@ def _register(
     snapshot: Snapshot,
     vectors: Vectors | ContextualVectors,
     run: tracking.TrackedRun,
+    *,
     losses: Mapping[str, float],
+    notes: Mapping[str, str],
 ) -> str:
     """Evaluate the vectors, log what was measured, and register them under the alias."""
     evaluation = evaluate(words_of(vectors), settings.evaluate)
@@ -339,11 +354,12 @@ def _register(
     run.log_text(evaluation.to_json(), "evaluation.json")
     if settings.evaluate.similarity or settings.evaluate.analogy:
         logger.info("%s", evaluation)
+    lineage = {name: notes[name] for name in (warm_start.STARTED_FROM,) if name in notes}
     return register(
         vectors,
         run_id=run.run_id,
         name=settings.track.register_as or settings.name,
         alias=settings.track.alias,
         metrics={**metrics, **losses},
-        tags={"snapshot": snapshot.fingerprint, "model": settings.model.type},
+        tags={"snapshot": snapshot.fingerprint, "model": settings.model.type, **lineage},
     )
