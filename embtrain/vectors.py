@@ -12,10 +12,11 @@ the most similar words                 ``v.most_similar("king")``
 ... of a vector                        ``v.similar_by_vector(v["king"] - v["man"])``
 *man* is to *king* as *woman* is to    ``v.analogy("man", "king", "woman")``
 how similar two words are              ``v.similarity("king", "queen")``
+a folder that ``embtrain.load`` reads  ``v.save("folder")``
 =====================================  ======================================================
 
-Words cannot be added or changed, and training cannot go on from here: that needs a checkpoint. The names
-and their meaning are those of gensim's ``KeyedVectors``; similar words come as ``[(word, similarity), …]``.
+Words cannot be added or changed. The names and their meaning are those of gensim's ``KeyedVectors``; similar words
+come as ``[(word, similarity), …]``. :mod:`embtrain.keyed_queries` has more of them.
 
 Shapes: V words, D numbers per vector, N queries.
 """
@@ -25,11 +26,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embtrain.keyed_queries import KeyedQueries, as_list
 from embtrain.spelling import unknown_word
 
 Floats = NDArray[np.float32]
@@ -43,7 +46,7 @@ _SCORES_AT_A_TIME = 2**24
 _WORDS_THAT_TELL_THE_FORM = 10_000
 
 
-class Vectors:
+class Vectors(KeyedQueries):
     """Words and their vectors, read-only.
 
     Args:
@@ -145,7 +148,7 @@ class Vectors:
         Raises:
             UnknownWordError: naming the closest spellings.
         """
-        added, subtracted = _as_list(positive), _as_list(negative)
+        added, subtracted = as_list(positive), as_list(negative)
         rows = [self._row(item) for item in added] + [-self._row(item) for item in subtracted]
         if not rows:
             raise ValueError("most_similar needs at least one word or vector")
@@ -167,6 +170,16 @@ class Vectors:
         """
         return self.most_similar([b, c], [a], topn=topn, restrict_vocab=restrict_vocab)
 
+    def save(self, path: str | Path) -> None:
+        """Write a folder that ``embtrain.load`` reads; :func:`embtrain.loading.write_file` writes other formats.
+
+        Raises:
+            FormatError: if there is something of that name already, or it cannot be written.
+        """
+        from embtrain.formats import safetensors_folder  # noqa: PLC0415 - it makes vectors, and so imports this
+
+        safetensors_folder.write(self, Path(path))
+
     @cached_property
     def _normal_form(self) -> Literal["NFC", "NFD"]:
         """Return the normal form in which more of the frequent words are."""
@@ -187,10 +200,20 @@ class Vectors:
         for start in range(0, len(queries), at_a_time):
             scores = queries[start : start + at_a_time] @ candidates.T
             for row, asked in zip(scores, excluded[start:], strict=False):
-                ids = [self.key_to_index.get(self.spelled(word), len(candidates)) for word in asked]
-                row[[index for index in ids if index < len(candidates)]] = -np.inf
-                answers.append([(self.index_to_key[index], float(row[index])) for index in _best(row, topn)])
+                answers.append(self._answer(row, asked, topn))
         return answers
+
+    def _answer(self, scores: Floats, asked: Sequence[str], topn: int) -> Neighbours:
+        """Return the words with the highest scores, but for those asked about, whose scores are lost.
+
+        Args:
+            scores: of the most frequent words. Shape ``(N,)``.
+            asked: words.
+            topn: at most so many.
+        """
+        ids = [self.key_to_index.get(self.spelled(word), len(scores)) for word in asked]
+        scores[[index for index in ids if index < len(scores)]] = -np.inf
+        return [(self.index_to_key[index], float(scores[index])) for index in _best(scores, topn)]
 
     def _rows(self, words: Sequence[str]) -> Floats:
         """Return the words' vectors, ``(N, D)``."""
@@ -208,13 +231,6 @@ class Vectors:
         if vector.shape != (self.vector_size,):
             raise ValueError(f"expected a word or a vector of shape ({self.vector_size},), found shape {vector.shape}")
         return vector
-
-
-def _as_list(query: Any) -> list[Any]:
-    """Return the words and vectors of a query, which may be a single one."""
-    if isinstance(query, str) or (isinstance(query, np.ndarray) and query.ndim == 1 and query.dtype.kind in "fiu"):
-        return [query]
-    return list(query)
 
 
 def _best(scores: Floats, topn: int) -> Iterator[int]:
