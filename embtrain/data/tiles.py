@@ -64,7 +64,7 @@ class CellPiece:
     shift: int
     """The diagonal: stratum i of the rows meets stratum i + shift of the columns."""
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Return the number of cells."""
         return int((self.segments[:, 1] - self.segments[:, 0]).sum())
@@ -142,6 +142,7 @@ class TiledCells:
         own = np.where((self._row_owners == group.rank)[:, None, None, None], self._counts, 0)
         self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(own)])
         self._places, self._log_counts = self._sort(folder, seed)
+        self._diagonals: dict[int, npt.NDArray[np.int64]] = {}
 
     @cached_property
     def size(self) -> int:
@@ -224,14 +225,21 @@ class TiledCells:
 
     def _parts(self, shift: int, random: np.random.Generator) -> list[CellPiece]:
         """Return the segments of a diagonal, shuffled and cut into parts of like size."""
-        strata = range(self._strata.number)
-        segments = np.concatenate([self._segments(row, (row + shift) % len(strata)) for row in strata])
+        segments = self._diagonal(shift)
         segments = segments[random.permutation(len(segments))]
         cells = np.cumsum(segments[:, 1] - segments[:, 0])
         total = int(cells[-1]) if cells.size else 0
         parts = -(-total // PIECE_CELLS)
         edges = np.searchsorted(cells, np.arange(1, parts) * total // max(1, parts))
         return [CellPiece(part, shift) for part in np.split(segments, edges)] if parts else []
+
+    def _diagonal(self, shift: int) -> npt.NDArray[np.int64]:
+        """Return the segments of a diagonal, in the order of the file; they are kept, as each epoch asks for them."""
+        if shift not in self._diagonals:
+            strata = range(self._strata.number)
+            parts = [self._segments(row, (row + shift) % len(strata)) for row in strata]
+            self._diagonals[shift] = np.concatenate(parts)
+        return self._diagonals[shift]
 
     def _segments(self, row_stratum: int, column_stratum: int) -> npt.NDArray[np.int64]:
         """Return the segments of the tiles of a stratum of rows and one of columns."""

@@ -197,9 +197,11 @@ def test_cells_stay_on_the_device_sorted_by_words():
     assert cells.places is places
 
 
-def test_where_there_is_no_room_the_cells_of_a_block_make_place_for_those_of_the_next():
-    whole, cells = block_of(*(random_cells(10, seed=seed) for seed in range(3))), ResidentCells(torch.device("cpu"), 0)
-    for part in (slice(0, 2), slice(1, 3), slice(0, 1)):
+@pytest.mark.parametrize("room", [0, 1 << 20])  # for one block at a time, and for all
+def test_a_block_finds_its_own_cells_whatever_is_there_already(room):
+    whole = block_of(*(random_cells(10, seed=seed) for seed in range(4)))
+    cells = ResidentCells(torch.device("cpu"), room)
+    for part in ([2, 0], [1, 2], [3, 0, 1]):
         piece = CellPiece(whole.piece.segments[part], 0)
         segments = cells.bring(CellBlock(piece, whole.places, whole.log_counts))
         for (first, last, _, _), (start, end, _, _) in zip(segments, piece.segments, strict=True):

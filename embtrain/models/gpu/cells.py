@@ -42,20 +42,29 @@ class ResidentCells:
         if self._file is not block.places:  # of another table
             self._file = block.places
             self._clear(0)
-        absent = segments[[first not in self._position for first in segments[:, 0].tolist()]]
+        first = self._find(segments)
+        absent = segments[first < 0]
         if self._used + num_cells(absent) > self.places.numel():
             size = max(num_cells(segments), min(block.places.size, self._room // CELL_BYTES))
             self._clear(size)
             absent = segments
         if absent.size:
             self._upload(block, absent)
-        first = np.array([self._position[first] for first in segments[:, 0].tolist()], np.int64)
+            first = self._find(segments)
         last = first + segments[:, 1] - segments[:, 0]
         return np.column_stack([first, last, segments[:, 2:]])
 
+    def _find(self, segments: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return where the first cells of segments are on the device, -1 for those that are not. Shape ``(N,)``."""
+        if not self._firsts.size:
+            return np.full(len(segments), -1)
+        nearest = np.searchsorted(self._firsts[:-1], segments[:, 0])
+        return np.where(self._firsts[nearest] == segments[:, 0], self._positions[nearest], -1)
+
     def _clear(self, size: int) -> None:
         """Forget all cells, and have room for ``size``."""
-        self._position: dict[int, int] = {}
+        # Of the segments that are there, by their first cells in the file: these, and where they are.
+        self._firsts = self._positions = np.empty(0, np.int64)
         self._used = 0
         # The old ones first, since there may not be room for both.
         self.places = self.log_counts = torch.empty(0)
@@ -77,8 +86,10 @@ class ResidentCells:
         end = self._used + places.numel()
         self.places[self._used : end] = places[order]
         self.log_counts[self._used : end] = log_counts[order]
-        starts = self._used + np.cumsum(segments[:, 1] - segments[:, 0]) - (segments[:, 1] - segments[:, 0])
-        self._position.update(zip(segments[:, 0].tolist(), starts.tolist(), strict=True))
+        positions = self._used + np.cumsum(segments[:, 1] - segments[:, 0]) - (segments[:, 1] - segments[:, 0])
+        firsts = np.concatenate([self._firsts, segments[:, 0]])
+        by_first = np.argsort(firsts)
+        self._firsts, self._positions = firsts[by_first], np.concatenate([self._positions, positions])[by_first]
         self._used = end
 
 
