@@ -127,11 +127,9 @@ def prepare(conf: str, overrides: Sequence[str]) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    from pipelines.prepare import prepare as prepare_snapshot
-    from pipelines.session import spark_session
+    from pipelines.prepare import prepare_snapshot
 
-    with spark_session(settings.spark, app=f"embtrain prepare {settings.name}") as spark:
-        prepare_snapshot(spark, settings)
+    prepare_snapshot(settings)
 
 
 class _SeveralWords(click.Command):

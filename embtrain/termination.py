@@ -28,10 +28,11 @@ def heeded(error: EmbtrainError, *, grace_seconds: float = 0.0) -> Iterator[Call
     if threading.current_thread() is not threading.main_thread():  # where Python has no signals
         yield lambda: False
         return
-    told = threading.Event()
+    told, ended = threading.Event(), threading.Event()
 
     def end(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGALRM or told.is_set() or not grace_seconds:
+            ended.set()
             raise error
         told.set()
         signal.setitimer(signal.ITIMER_REAL, grace_seconds)
@@ -44,6 +45,10 @@ def heeded(error: EmbtrainError, *, grace_seconds: float = 0.0) -> Iterator[Call
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGALRM)}
     try:
         yield is_told
+    except Exception:
+        if ended.is_set():  # Spark's bridge to Java, for one, makes an error of its own of what interrupts it
+            raise error from None
+        raise
     finally:
         is_told()
         for number, handler in before.items():

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 from embtrain.settings import load_settings
 from jobs.ending import run_with_settings
-from pipelines.prepare import prepare
-from pipelines.session import spark_session
+from pipelines.prepare import prepare_snapshot
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,10 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(conf: str, overrides: Sequence[str]) -> None:
-    """Read the settings, start Spark or take what spark-submit started, and prepare."""
-    settings = load_settings(conf, overrides)
-    with spark_session(settings.spark, app=f"embtrain prepare {settings.name}") as spark:
-        prepare(spark, settings)
+    """Read the settings, and prepare."""
+    prepare_snapshot(load_settings(conf, overrides))
 
 
 if __name__ == "__main__":

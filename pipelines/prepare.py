@@ -18,11 +18,12 @@ from collections.abc import Callable
 from pyspark.sql import SparkSession
 
 from embtrain.config import CorpusSettings, FurtherTable, Settings
-from embtrain.errors import ConfigError
+from embtrain.errors import ConfigError, TerminatedError
 from embtrain.lease import held
 from embtrain.manifest import Snapshot
 from embtrain.schema import HELD_OUT, SEQUENCES
 from embtrain.storage import Location
+from embtrain.termination import heeded
 from pipelines.characters import characters_stage
 from pipelines.cooccurrence import cooccurrence_stage
 from pipelines.document_terms import document_terms_stage
@@ -31,7 +32,7 @@ from pipelines.near_duplicates import near_duplicates_stage
 from pipelines.phrases import joined_sentences_stage, phrases_stage
 from pipelines.sentences import sentences_stage
 from pipelines.sequences import sequences_stage
-from pipelines.session import one_task_per_file
+from pipelines.session import one_task_per_file, spark_session
 from pipelines.sources import explained_read_errors, list_sources
 from pipelines.store import Stage, provide, writable_folder
 from pipelines.subwords import subwords_stage
@@ -56,6 +57,19 @@ def prepare(spark: SparkSession, settings: Settings) -> Snapshot:
     location = writable_folder(settings.snapshot_location)
     with held(location, f"embtrain prepare {settings.name}"):
         return _make_tables(spark, settings, settings.corpus, location)
+
+
+def prepare_snapshot(settings: Settings) -> Snapshot:
+    """Start Spark, or take what spark-submit started, and :func:`prepare`.
+
+    Raises:
+        EmbtrainError: if Spark cannot be started, or ``prepare`` raises one.
+        TerminatedError: if the process is told to end.
+    """
+    told_to_end = TerminatedError("told to end (SIGTERM); start it again, and it goes on after its finished stages")
+    app = f"embtrain prepare {settings.name}"
+    with heeded(told_to_end), spark_session(settings.spark, app=app) as spark:
+        return prepare(spark, settings)
 
 
 def _make_tables(spark: SparkSession, settings: Settings, corpus: CorpusSettings, location: Location) -> Snapshot:

@@ -244,8 +244,13 @@ def test_a_killed_run_leaves_no_snapshot_and_is_picked_up_where_it_was(spark, fi
     assert all(read(snapshot, table) == read(opened(finished), table) for table in tables)
 
 
-def kill_while_writing(table, folder, corpus):
-    """Start a run of its own and kill all its processes as soon as the table's folder is there."""
+def test_a_run_that_is_told_to_end_lets_go_of_its_lease(tmp_path, corpus):
+    assert kill_while_writing("sentences", tmp_path, corpus, by=signal.SIGTERM) == 143
+    assert list((tmp_path / "snapshot").glob(".lease*")) == []
+
+
+def kill_while_writing(table, folder, corpus, by=signal.SIGKILL):
+    """Start a run of its own, kill all its processes as soon as the table's folder is there, and return its code."""
     conf = folder / "run.yaml"
     conf.write_text(
         settings(folder, corpus).model_dump_json(include={"name", "snapshot", "corpus", "vocabulary", "spark"})
@@ -259,8 +264,8 @@ def kill_while_writing(table, folder, corpus):
     while not any((folder / "snapshot").glob(f"{table}-*")):
         assert run.poll() is None, "the run ended before it could be killed"
         time.sleep(0.01)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    os.killpg(run.pid, by)
+    return run.wait()
 
 
 # --- bad input -----------------------------------------------------------------------------------------------------

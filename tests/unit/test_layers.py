@@ -29,7 +29,9 @@ ONLY_IN = {
 }
 
 # What the two worlds share: all that Spark's side may take from embtrain.
-SHARED_WITH_SPARK = ("config", "settings", "schema", "manifest", "storage", "lease", "errors", "text", "kernels")
+SHARED_WITH_SPARK = (
+    *("config", "settings", "schema", "manifest", "storage", "lease", "termination", "errors", "text", "kernels"),
+)
 
 
 def sources(package):

@@ -21,6 +21,17 @@ def test_without_grace_it_ends_at_once_what_is_under_way():
         terminate()
 
 
+def test_an_error_that_the_end_became_on_its_way_is_told_as_the_end():
+    def be_interrupted():
+        try:
+            terminate()
+        except TerminatedError:
+            raise OSError("connection lost") from None
+
+    with pytest.raises(TerminatedError), heeded(ENDED):
+        be_interrupted()
+
+
 def test_who_does_not_ask_is_ended_when_the_grace_is_over():
     started = time.monotonic()
     with heeded(ENDED, grace_seconds=0.2):
