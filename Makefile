@@ -16,7 +16,7 @@ INSTALLED := .venv/installed
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-venv: $(INSTALLED)  ## make .venv and install embtrain with all that it needs
+venv: $(INSTALLED)  ## create .venv and install embtrain with all that it needs
 	@echo "ready: source .venv/bin/activate"
 
 demo: $(INSTALLED)  ## text found on this machine -> Spark -> training -> MLflow -> nearest neighbours
@@ -33,16 +33,16 @@ lint: $(INSTALLED)  ## ruff and mypy, changing nothing
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-format: $(INSTALLED)  ## let ruff lay out the code and repair what it can
+format: $(INSTALLED)  ## format the code with ruff, and fix what it can
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-benchmark: $(INSTALLED)  ## run every benchmark, side by side with its peer
+benchmark: $(INSTALLED)  ## run every benchmark beside its peer
 	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
 
 dist:  ## dist/embtrain.zip, for spark-submit --py-files: committed files only
 	@mkdir -p dist
-	@git diff --quiet HEAD -- pipelines jobs embtrain || echo "make: the changes that are not committed are left out" >&2
+	@git diff --quiet HEAD -- pipelines jobs embtrain || echo "make: uncommitted changes are left out" >&2
 	@git archive --format=zip --output dist/embtrain.zip HEAD pipelines jobs embtrain
 	@echo dist/embtrain.zip
 

@@ -122,7 +122,10 @@ def _settings(conf: str, overrides: Sequence[str]) -> Settings:
 @embtrain_command.command()
 @_run_file
 def prepare(conf: str, overrides: Sequence[str]) -> None:
-    """Turn the corpus into a snapshot, with Spark; finished stages are skipped."""
+    """Turn the corpus into a snapshot, with Spark.
+
+    Finished stages are skipped.
+    """
     _prepare(_settings(conf, overrides))
 
 
@@ -170,7 +173,7 @@ def cooccurrence(
 @_run_file
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 def prune(conf: str, overrides: Sequence[str], dry_run: bool) -> None:
-    """Delete tables of earlier settings and the remains of killed runs."""
+    """Delete tables of earlier settings and of killed runs."""
     from embtrain.prune import prune as prune_snapshot
 
     location = _settings(conf, overrides).snapshot_location
@@ -227,7 +230,7 @@ def _evaluation_files(command: Callable[..., None]) -> Callable[..., None]:
 @_evaluation_files
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_json: bool) -> None:
-    """Measure MODEL on word pairs (Spearman) and analogies (3CosAdd)."""
+    """Score MODEL on word pairs (Spearman) and analogies."""
     from embtrain.config import EvaluateSettings
     from embtrain.evaluation import evaluate as evaluate_vectors
 
@@ -242,9 +245,10 @@ def evaluate(model: str, similarity: Sequence[str], analogy: Sequence[str], as_j
 @_run_file
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def classify(conf: str, overrides: Sequence[str], as_json: bool) -> None:
-    """Train text classifiers on a table of texts and labels, and register the best.
+    """Train and register a classifier of texts.
 
-    Prints how inputs and seeds compare; the version's URI is the last line.
+    It reads a table of texts and labels, and prints how inputs and seeds compare. The version's URI
+    is the last line.
     """
     from embtrain.classify.workflow import classify as train_classifiers
 
@@ -260,7 +264,7 @@ def classify(conf: str, overrides: Sequence[str], as_json: bool) -> None:
 @click.option("-k", "count", metavar="N", type=click.IntRange(1), default=10, help="Neighbours per word; default 10.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None:
-    """List the words whose vectors are most similar to each WORD's."""
+    """List the words most similar to each WORD."""
     found = embtrain.load_words(model).nearest(words, topn=count)
     _show(dict(zip(words, found, strict=True)), as_json=as_json)
 
@@ -272,7 +276,10 @@ def nearest(words: Sequence[str], model: str, count: int, as_json: bool) -> None
 @click.option("--model", required=True, metavar="MODEL", help="Where the vectors are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def analogy(a: str, b: str, c: str, model: str, as_json: bool) -> None:
-    """Answer: A is to B as C is to what? For instance: row rows column."""
+    """Answer: A is to B as C is to what?
+
+    For instance: row rows column
+    """
     answers = embtrain.load_words(model).analogy(a, b, c)
     _show({f"{a} : {b} = {c} : ?": answers}, as_json=as_json)
 
@@ -309,7 +316,7 @@ def export(
     similarity: Sequence[str],
     analogy: Sequence[str],
 ) -> None:
-    """Write MODEL's vectors to PATH, for other tools, or in fewer bytes.
+    """Write MODEL's vectors to PATH, for other tools or smaller.
 
     With --precision or --trim it prints how similar the new vectors are to the old ones, and the
     scores on the given files before and after.

@@ -89,8 +89,8 @@ def write_file(model: Vectors | ContextualVectors, path: str | Path, format: str
     sizes = model.bilm.architecture
     if sizes.num_filters <= sizes.projection_dim:
         log.warning(
-            "AllenNLP and embtrain read what is exported, bilm-tf does not: it projects %d filters to fewer numbers "
-            "alone, here to %d; more model.filters make a model that it reads, too",
+            "AllenNLP and embtrain can read this export, bilm-tf cannot: it needs more filters than the numbers that "
+            "they are projected to, found %d filters and %d numbers",
             sizes.num_filters,
             sizes.projection_dim,
         )

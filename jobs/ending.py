@@ -27,7 +27,7 @@ def run_file_parser(job: str, summary: str) -> argparse.ArgumentParser:
     """Return a parser of what every job with a run file is given: the file, and settings that come before its own."""
     parser = argparse.ArgumentParser(prog=job, description=summary)
     parser.add_argument("--conf", required=True, metavar="FILE", help="run file, as conf/README.md describes")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that come before the file's")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that win over the run file's")
     return parser
 
 

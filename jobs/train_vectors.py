@@ -29,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train what a run file says, and print the version's URI; return 0, or 2 for what the user can put right."""
     parser = run_file_parser(JOB, "Snapshot to registered vectors.")
     parser.add_argument("--distributor", action="store_true", help="train on Spark's workers; else in this process")
-    parser.add_argument("--processes", type=int, metavar="N", help="that --distributor starts together")
-    parser.add_argument("--folder", metavar="DIR", help="where relative paths begin; else the working folder")
-    parser.add_argument("--result", metavar="FILE", help="where the version's URI is written; else printed")
+    parser.add_argument("--processes", type=int, metavar="N", help="number of processes that --distributor starts")
+    parser.add_argument("--folder", metavar="DIR", help="base of relative paths; default: the working folder")
+    parser.add_argument("--result", metavar="FILE", help="file for the version's URI; default: it is printed")
     options = parser.parse_intermixed_args(arguments)
     if options.distributor != (options.processes is not None and options.processes > 0):
         parser.error("--distributor and --processes N, which is 1 or more, need each other")

@@ -30,7 +30,7 @@ def plan(
     words: int | None,
     as_json: bool,
 ) -> None:
-    """Estimate what training will need: memory, disk, messages, time.
+    """Estimate memory, disk, messages and time of training.
 
     The sizes are those of the snapshot, or those given by --words and --vocabulary.
     """

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.option("--contexts", metavar="FILE", help="Pairs of words in context with scores, like SCWS's ratings.txt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def probe(model: str, tags: tuple[str, str] | None, contexts: str | None, as_json: bool) -> None:
-    """Measure what each layer of MODEL knows: part of speech, meaning in context."""
+    """Measure what each layer of MODEL knows.
+
+    That is, of parts of speech (--tags) and of meaning in context (--contexts).
+    """
     if not tags and not contexts:
         raise click.UsageError("give at least one of --tags and --contexts")
     from embtrain.evaluation.contextual_similarity import evaluate_contexts
