@@ -32,7 +32,7 @@ from embtrain.errors import ConfigError, CorpusError, FormatError
 from embtrain.models.elmo.bilm import DIRECTIONS, BiLM
 from embtrain.models.elmo.lstm import LstmState
 from embtrain.models.elmo.word_cache import WordCache
-from embtrain.text import Tokeniser
+from embtrain.text import Tokeniser, take_apart
 from embtrain.vectors import Floats, Vectors
 
 Sentences = Sequence[Sequence[str]]
@@ -148,11 +148,11 @@ class ContextualVectors:
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Return the mean over all tokens of each text, ``(N, dim)``; zeros for one without a token."""
-        return self._means(self._take_apart(texts), self._shares(None))
+        return self._means(take_apart(texts, self.tokeniser), self._shares(None))
 
     def encode_tokens(self, texts: Sequence[str]) -> tuple[list[list[str]], list[Floats]]:
         """Take texts apart as the corpus was, and return the tokens of each with their vectors, ``(tokens, dim)``."""
-        by_text = self._take_apart(texts)
+        by_text = take_apart(texts, self.tokeniser)
         encoded = iter(self.encode([sentence for sentences in by_text for sentence in sentences], pooling=None))
         none = np.zeros((0, self.dim), np.float32)
         tokens = [[token for sentence in sentences for token in sentence] for sentences in by_text]
@@ -190,10 +190,6 @@ class ContextualVectors:
             halves = forward[:, :length, row], backward[:, length - 1 :: -1, row]
             found.append(np.concatenate([half[:, inner] for half in halves], axis=2))
         return found, states
-
-    def _take_apart(self, texts: Sequence[str]) -> list[list[list[str]]]:
-        """Return the sentences of each text; without a tokeniser, what blanks separate, as one sentence."""
-        return self.tokeniser.sentences(texts) if self.tokeniser else [[text.split()] for text in texts]
 
     def _by_sentence(self, sentences: Sentences) -> Iterator[tuple[int, Floats]]:
         """Yield the place of each sentence that has a token, with its layers: a batch of them are held, not all."""

@@ -212,7 +212,7 @@ def origin_of(uri: str) -> Origin:
 
 
 def _servable_vectors(vectors: Vectors) -> Servable:
-    word = vectors.index_to_key[0]
+    word, tokeniser = vectors.index_to_key[0], vectors.tokeniser
 
     def check(answer: Any) -> str | None:
         if np.array_equal(answer[:1], vectors[[word]]):
@@ -224,7 +224,7 @@ def _servable_vectors(vectors: Vectors) -> Servable:
         save=lambda folder: formats.write(vectors, folder, "safetensors"),
         artifact=served_model.ARTIFACT,
         code=served_model.__file__,
-        requirements=_REQUIREMENTS,
+        requirements=(*_REQUIREMENTS, *text_requirements(tokeniser.rules if tokeniser else None)),
         signature=_signature(chain(*served_model.COLUMNS.values()), served_model.PARAMS),
         question=pd.DataFrame({"word": vectors.index_to_key[:2]}),
         check=check,

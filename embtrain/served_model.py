@@ -1,4 +1,4 @@
-"""What MLflow loads and serves: vectors, nearest words and analogies, for a table of words.
+"""What MLflow loads and serves: vectors, nearest words and analogies, for a table of words; and vectors of texts.
 
 MLflow runs this file anew wherever a version is loaded (models-from-code): nothing is pickled, and neither
 torch nor Spark is needed. docs/mlflow.md shows how to call it from Python, over HTTP and in Spark.
@@ -24,7 +24,7 @@ from embtrain.vectors import Floats, Neighbours
 ARTIFACT = "vectors"
 """The folder of vectors among a version's artifacts."""
 
-COLUMNS = {"vector": ["word"], "nearest": ["word"], "analogy": ["a", "b", "c"]}
+COLUMNS = {"vector": ["word"], "nearest": ["word"], "analogy": ["a", "b", "c"], "text": ["text"]}
 """The columns that each task reads."""
 
 PARAMS = {"task": "vector", "topn": 10, "unknown": "error"}
@@ -37,6 +37,7 @@ class ServedVectors(PythonModel):
     ``task="vector"`` gives an array ``(rows, D)`` float32; ``nearest``, and ``analogy`` (*a* is to *b* as *c* is to
     what), a table of lists ``words`` and ``similarities`` of at most ``topn``. A word that has no vector, not even by
     its n-grams, is an error; with ``unknown="skip"`` it has a vector of zeros, or empty lists. So has a null.
+    ``text`` gives the mean of the vectors of each text's words, ``(rows, D)``; unknown words are left out.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -54,6 +55,8 @@ class ServedVectors(PythonModel):
         del context
         asked = {**PARAMS, **(params or {})}
         questions = _questions(model_input, asked["task"])
+        if asked["task"] == "text":
+            return self.vectors.encode_texts([text for (text,) in questions])
         known = self._known(questions, len(COLUMNS[asked["task"]]))
         if asked["unknown"] != "skip" and not known.all():
             raise self._refusal(questions[int(np.argmin(known))])

@@ -154,13 +154,17 @@ class SubwordVectors(Vectors):
     def _unit_rows(self, words: Sequence[str]) -> Floats:
         return scaled_to_length_one(self._rows(words))
 
+    def _summands(self, words: Sequence[str]) -> Floats:
+        """Return the vectors scaled to length 1, as of fastText's ``get_sentence_vector``."""
+        return self._unit_rows(words)
+
     def trimmed(self) -> SubwordVectors:
         """Return these vectors without the rows of n-grams that no word of the vocabulary has."""
         used = np.zeros(len(self.bucket_ids), np.bool_)
         for start in range(0, len(self), _WORDS_AT_A_TIME):
             used[self._parts(self.index_to_key[start : start + _WORDS_AT_A_TIME])[0]] = True
         rows = self.bucket_rows
-        return SubwordVectors(
+        trimmed = SubwordVectors(
             self.index_to_key,
             word_rows=self.word_rows,
             bucket_ids=self.bucket_ids[used],
@@ -170,6 +174,8 @@ class SubwordVectors(Vectors):
             counts=self.counts,
             pruned=self.pruned,
         )
+        trimmed.tokeniser = self.tokeniser
+        return trimmed
 
     def ngram_sums(self, words: Sequence[str]) -> tuple[Floats, Floats]:
         """Return the sums of the rows of each word's n-grams, ``(N, D)``, and how many there are, ``(N,)`` float32."""

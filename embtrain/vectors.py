@@ -12,6 +12,7 @@ the most similar words                 ``v.most_similar("king")``
 ... of a vector                        ``v.similar_by_vector(v["king"] - v["man"])``
 *man* is to *king* as *woman* is to    ``v.analogy("man", "king", "woman")``
 how similar two words are              ``v.similarity("king", "queen")``
+the mean of the words of texts         ``v.encode_texts(["The king is dead."])``
 a folder that ``embtrain.load`` reads  ``v.save("folder")``
 =====================================  ======================================================
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -34,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from embtrain.keyed_queries import KeyedQueries, as_list
 from embtrain.spelling import unknown_word
+from embtrain.text import Tokeniser, take_apart
 
 Floats = NDArray[np.float32]
 Neighbours = list[tuple[str, float]]
@@ -66,6 +69,9 @@ class Vectors(KeyedQueries):
             self.counts = read_only(np.ascontiguousarray(counts, dtype=np.int64))
         self.key_to_index: dict[str, int] = {word: index for index, word in enumerate(self.index_to_key)}
         _check(self)
+
+    tokeniser: Tokeniser | None = None
+    """Takes texts apart as the corpus of the words was; assigned by who knows it, kept by ``save`` and the registry."""
 
     def __len__(self) -> int:
         return len(self.index_to_key)
@@ -170,6 +176,22 @@ class Vectors(KeyedQueries):
         """
         return self.most_similar([b, c], [a], topn=topn, restrict_vocab=restrict_vocab)
 
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Return the mean of the vectors of each text's words, ``(N, D)``; zeros for a text without a known word.
+
+        Texts are taken apart as the corpus was, or at blanks where ``tokeniser`` is None.
+        """
+        by_text = [list(chain.from_iterable(sentences)) for sentences in take_apart(texts, self.tokeniser)]
+        words = list(dict.fromkeys(chain.from_iterable(by_text)))
+        words = list(compress(words, self.known(words)))
+        rows, places = self._summands(words), {word: row for row, word in enumerate(words)}
+        means = np.zeros((len(texts), self.vector_size), np.float32)
+        for mean, tokens in zip(means, by_text, strict=True):
+            summands = [places[token] for token in tokens if token in places]
+            if summands:
+                mean[:] = rows[summands].mean(axis=0)
+        return means
+
     def save(self, path: str | Path) -> None:
         """Write a folder that ``embtrain.load`` reads; :func:`embtrain.loading.write_file` writes other formats.
 
@@ -219,6 +241,10 @@ class Vectors(KeyedQueries):
         """Return the words' vectors, ``(N, D)``."""
         found: Floats = self.matrix[[self.index_of(word) for word in words]]
         return found
+
+    def _summands(self, words: Sequence[str]) -> Floats:
+        """Return what words contribute to the mean of a text, ``(N, D)``."""
+        return self._rows(words)
 
     def _unit_rows(self, words: Sequence[str]) -> Floats:
         """Return the words' vectors scaled to length 1, ``(N, D)``."""

@@ -109,7 +109,7 @@ def train(settings: Settings, *, refreshes: bool = False) -> str | None:
                     notes=notes,
                 )
                 # Columns are gathered from all processes.
-                vectors = _vectors(model, vocabulary, settings, snapshot) if run or columns else None
+                vectors = _vectors(model, vocabulary, settings) if run or columns else None
                 if run is None or vectors is None:
                     return None
                 version = _register(settings, snapshot, vectors, run, losses=losses, notes=notes)
@@ -321,17 +321,14 @@ def _train(
     return log.losses
 
 
-def _vectors(
-    model: Model[Any], vocabulary: Vocabulary, settings: Settings, snapshot: Snapshot
-) -> Vectors | ContextualVectors | None:
+def _vectors(model: Model[Any], vocabulary: Vocabulary, settings: Settings) -> Vectors | ContextualVectors | None:
     """Return what is registered: FastText makes vectors of words never seen, too, ELMo of words in sentences."""
     if isinstance(settings.model, ElmoSettings):
         from embtrain.contextual_vectors import ContextualVectors  # noqa: PLC0415 - loads torch
         from embtrain.models.elmo.training import Elmo  # noqa: PLC0415 - likewise
 
         assert isinstance(model, Elmo)
-        words, counts, tokeniser = vocabulary.tokens, vocabulary.counts, tokeniser_of(settings, snapshot)
-        return ContextualVectors(model.bilm.cpu(), vocabulary=words, counts=counts, tokeniser=tokeniser)
+        return ContextualVectors(model.bilm.cpu(), vocabulary=vocabulary.tokens, counts=vocabulary.counts)
     if isinstance(settings.model, FastTextSettings):
         assert isinstance(model, SubwordModel)
         return model.subword_vectors(vocabulary)
@@ -348,6 +345,7 @@ def _register(
     notes: Mapping[str, str],
 ) -> str:
     """Evaluate the vectors, log what was measured, and register them under the alias."""
+    vectors.tokeniser = tokeniser_of(settings, snapshot)
     evaluation = evaluate(words_of(vectors), settings.evaluate)
     metrics = evaluation.metrics()
     run.log_metrics(metrics)

@@ -165,8 +165,8 @@ def _load_models(settings: Settings) -> dict[str, Vectors | ContextualVectors]:
 
 
 def compare_rules(name: str, model: Vectors | ContextualVectors, settings: Settings) -> None:
-    """Warn where an ELMo was trained on text that was taken apart otherwise; word vectors do not tell."""
-    tokeniser = getattr(model, "tokeniser", None)
+    """Warn where a model was trained on text that was taken apart otherwise; vectors of other tools do not tell."""
+    tokeniser = model.tokeniser
     assert settings.corpus is not None
     differ = [
         f"corpus.{key} {value}, here {getattr(settings.corpus.text_rules, key)}"

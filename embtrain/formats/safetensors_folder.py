@@ -1,8 +1,8 @@
 """A folder: ``vectors.safetensors``, ``vocabulary.parquet`` and, written last, ``metadata.json``.
 
-The form in which MLflow keeps vectors: exact, with counts and n-grams, quick to load, and without anything pickled.
-The vocabulary has the columns of a snapshot's; :mod:`embtrain.formats.tensors` lists the tensors. On wish it is small
-rather than exact.
+The form in which MLflow keeps vectors: exact, with counts and n-grams, quick to load, and without anything pickled; and
+with what takes texts apart, if that is known. The vocabulary has the columns of a snapshot's;
+:mod:`embtrain.formats.tensors` lists the tensors. On wish it is small rather than exact.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import embtrain
 from embtrain.errors import FormatError
 from embtrain.formats.files import errors_named, finished
 from embtrain.formats.tensors import Precision, Tensors, pack, unpack
+from embtrain.formats.tokeniser_files import read_tokeniser, write_tokeniser
 from embtrain.formats.words import utf8_words
 from embtrain.schema import VOCABULARY
 from embtrain.subword_vectors import SubwordVectors
@@ -53,6 +54,7 @@ def write(vectors: Vectors, path: Path, precision: Precision = "full") -> None:
         except OSError as error:
             raise FormatError(f"cannot write {path}: {error.strerror}") from None
         pq.write_table(pa.table(columns, schema=VOCABULARY.arrow_schema), folder / _VOCABULARY, compression="zstd")
+        write_tokeniser(vectors.tokeniser, folder)
         (folder / _METADATA).write_text(json.dumps(_metadata(vectors), indent=1) + "\n", encoding="utf-8")
 
 
@@ -84,6 +86,7 @@ def read(path: Path) -> Vectors:
     if (num_words, dim) != vectors.matrix.shape:
         found = list(vectors.matrix.shape)
         raise FormatError(f"{path}: {_METADATA} says words and dim are {[num_words, dim]}, {TENSOR} has {found}")
+    vectors.tokeniser = read_tokeniser(path)
     return vectors
 
 

@@ -8,7 +8,7 @@ than arrays of strings.
 
 from embtrain.text.phrases import join_phrases
 from embtrain.text.rules import TextRules, document_sentences, measured_sentences, sentences, tokenise
-from embtrain.text.tokeniser import Tokeniser
+from embtrain.text.tokeniser import Tokeniser, take_apart
 
 __all__ = [
     "TextRules",
@@ -17,5 +17,6 @@ __all__ = [
     "join_phrases",
     "measured_sentences",
     "sentences",
+    "take_apart",
     "tokenise",
 ]

@@ -12,6 +12,11 @@ from embtrain.text.rules import TextRules, document_sentences
 from embtrain.text.utf8 import utf8_texts
 
 
+def take_apart(texts: Sequence[str], tokeniser: Tokeniser | None) -> list[list[list[str]]]:
+    """Return the sentences of each text; where no tokeniser is known, what blanks separate, as one sentence."""
+    return tokeniser.sentences(texts) if tokeniser else [[text.split()] for text in texts]
+
+
 @dataclass(frozen=True)
 class Tokeniser:
     """Rules of text, and the phrases that become one token each."""

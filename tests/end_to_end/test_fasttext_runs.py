@@ -5,6 +5,7 @@ import pytest
 import embtrain
 from corpora import two_topics, with_subwords
 from embtrain.registry import origin_of
+from embtrain.text import TextRules, Tokeniser
 from end_to_end.test_training import TRAIN, TWO_PROCESSES, assert_topics_are_apart, start
 
 RUN_FILE = """
@@ -37,11 +38,12 @@ def test_two_processes_train_one_model_that_knows_words_never_seen(folder, paral
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_the_run_file_leaves_out_is_logged_as_the_tables_were_made_with_it():
-    done = start(TRAIN, "train.epochs=1")
+def test_a_version_keeps_what_its_tables_were_made_with_and_how_its_texts_are_taken_apart():
+    done = start(TRAIN, "train.epochs=1", "corpus.paths=[none.txt]", "corpus.lowercase=false")
     assert done.returncode == 0, done.stderr
     logged = origin_of("models:/toy@champion").settings
     assert (logged["subwords.max_n"], logged["subwords.buckets"]) == ("4", "1000")
+    assert embtrain.load("models:/toy@champion").tokeniser == Tokeniser(TextRules(lowercase=False))
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,11 @@ def test_predict_solves_analogies(served):
     assert found["words"].tolist() == [["queen"]]
 
 
+def test_predict_gives_means_of_the_words_of_texts(served, vectors):
+    found = served.predict(table(text=["king queen kng", None]), params={"task": "text"})
+    assert found.tolist() == vectors.encode_texts(["king queen", ""]).tolist()
+
+
 def test_unknown_words_and_nulls_can_be_skipped(served):
     assert served.predict({"word": []}).shape == (0, 3)
     words = table(word=["kng", "king", None])
