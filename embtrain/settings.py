@@ -48,7 +48,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in mapping.value:
             first = known.setdefault(str(key.value), key)
             if first is not key:
-                problem = f"{key.value!r} is there twice, the first time in line {first.start_mark.line + 1}"
+                problem = f"{key.value!r} appears twice, first in line {first.start_mark.line + 1}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
         return mapping
 

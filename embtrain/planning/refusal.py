@@ -41,9 +41,9 @@ def require_room(settings: Settings, snapshot: Snapshot, group: Group) -> None:
         settings, memory, memory_room(), gpu, group.local_world_size, is_registered_here=group.is_beside_first
     )
     if refused and settings.train.check_memory:
-        raise SetupError(f"{refused}; if less will do, set train.check_memory=false")
+        raise SetupError(f"{refused}; if the estimate is too high, set train.check_memory=false")
     if refused:
-        logger.warning("beginning without enough memory, by the estimate: %s", refused)
+        logger.warning("training begins although memory is short by the estimate: %s", refused)
 
 
 def may_use_gpu(settings: Settings) -> bool:
@@ -84,8 +84,8 @@ def lacking(
 def _sentence(settings: Settings, needed: int, items: Items, room: Room, of_all: str = "") -> str:
     largest = max(items, key=items.__getitem__)
     return (
-        f"training {settings.model.type} needs {in_bytes(needed)} of memory{of_all}, {in_bytes(items[largest])} "
-        f"for {largest}{' each' * bool(of_all)}, but {in_bytes(room.bytes)} are {room.bound}; {advice(settings)}"
+        f"training {settings.model.type} needs {in_bytes(needed)} of memory{of_all} ({in_bytes(items[largest])} "
+        f"for {largest}{' each' * bool(of_all)}), but {in_bytes(room.bytes)} are {room.bound}; {advice(settings)}"
     )
 
 

@@ -70,7 +70,7 @@ def contexts_table(word: str, answers: Sequence[NearestContexts]) -> Table:
     note = (
         "In each sentence the word stands in brackets; below it the most similar uses in other text, by the last layer."
     )
-    return Table(f"Where else “{word}” is used so", rows, note)
+    return Table(f"Where else “{word}” is used like this", rows, note)
 
 
 def _is_number(text: str) -> bool:

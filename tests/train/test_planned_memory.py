@@ -140,9 +140,9 @@ def test_a_training_beyond_a_real_limit_is_refused_before_it_begins(text, tmp_pa
     assert found.returncode == 2
     assert found.stdout == ""
     (sentence,) = found.stderr.splitlines()
-    assert sentence.startswith("embtrain: training sgns needs 5.0 GB of memory, 1.6 GB for input rows, but ")
+    assert sentence.startswith("embtrain: training sgns needs 5.0 GB of memory (1.6 GB for input rows), but ")
     assert "are left of the limit by ulimit -v; lower model.dim" in sentence
-    assert sentence.endswith("; if less will do, set train.check_memory=false")
+    assert sentence.endswith("; if the estimate is too high, set train.check_memory=false")
     assert not (tmp_path / "checkpoint").exists()
 
 
@@ -160,4 +160,4 @@ model, train = dict(dim=4096), dict(device="cpu", check_memory=False)
 require_room(Settings(name="run", model=model, train=train), Snapshot.open({str(text)!r}), Group())
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "beginning without enough memory, by the estimate: training sgns needs 5.0 GB" in found.stderr
+    assert "training begins although memory is short by the estimate: training sgns needs 5.0 GB" in found.stderr

@@ -296,7 +296,7 @@ def test_memory_that_just_suffices_is_not_refused():
     memory = Memory(reading={}, training={"libraries": LIBRARIES, "rows": 1000}, registering={})
     assert lacking(settings(), memory, Room(1000, "free"), None, 1) is None
     assert lacking(settings(), memory, Room(999, "free on this machine"), None, 1) == (
-        "training sgns needs 1.0 kB of memory, 315 MB for libraries, but 999 B are free on this machine; "
+        "training sgns needs 1.0 kB of memory (315 MB for libraries), but 999 B are free on this machine; "
         "lower model.dim or vocabulary.max_size, or raise vocabulary.min_count"
     )
 

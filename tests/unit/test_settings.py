@@ -182,13 +182,13 @@ def test_broken_yaml_is_told_with_its_line(run_file):
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("name: x\ntrain: {epochs: 2}\ntrain: {seed: 3}\n", 3, "'train' is there twice, the first time in line 2"),
+        ("name: x\ntrain: {epochs: 2}\ntrain: {seed: 3}\n", 3, "'train' appears twice, first in line 2"),
         (
             "name: x\ntrain:\n  epochs: 2\n  seed: 1\n  epochs: 3\n",
             5,
-            "'epochs' is there twice, the first time in line 3",
+            "'epochs' appears twice, first in line 3",
         ),
-        ("name: x\nmodel: {dim: 3, dim: 4}\n", 2, "'dim' is there twice, the first time in line 2"),
+        ("name: x\nmodel: {dim: 3, dim: 4}\n", 2, "'dim' appears twice, first in line 2"),
     ],
 )
 def test_a_key_that_is_there_twice_is_told_with_both_lines(run_file, text, line, problem):
