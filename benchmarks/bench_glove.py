@@ -20,7 +20,7 @@ from typing import Any
 
 import harness
 import numpy as np
-from word2vec_contest import CORPUS, mean_quality, quality_of
+from word2vec_contest import CORPUS, mean_quality, prepare_snapshot, quality_of
 
 DIM, WINDOW, X_MAX, EPOCHS, THREADS = 100, 10, 10.0, 15, 2
 FOLDER = harness.WORK / "glove"
@@ -31,8 +31,9 @@ CREC = np.dtype([("row", "<i4"), ("column", "<i4"), ("weight", "<f8")])
 
 @dataclass(frozen=True)
 class Entry:
-    """What one side did: seconds and cost per cell of each iteration, quality in points of 100."""
+    """What one side did: cells, seconds and cost per cell of each iteration, quality in points of 100."""
 
+    cells: int
     seconds: list[float]
     costs: list[float]
     quality: dict[str, float]
@@ -46,7 +47,7 @@ def main() -> None:
     harness.say(f"{program}: {build}; fair is the build with -Ofast", quiet=options.json)
     FOLDER.mkdir(parents=True, exist_ok=True)
     snapshot = harness.in_fresh_process(prepare)
-    cells = harness.in_fresh_process(write_for_stanford, snapshot)
+    harness.in_fresh_process(write_for_stanford, snapshot)
     entries: dict[str, list[Entry]] = {"Stanford": [], "embtrain": [], "columns": []}
     for seed in range(1, options.rounds + 1):
         entries["Stanford"].append(train_stanford(program, seed))
@@ -57,7 +58,7 @@ def main() -> None:
             harness.say(f"round {seed}  {side:9s} {describe(of_side[-1])}", quiet=options.json)
     seconds = {side: statistics.median(s for e in of_side for s in e.seconds) for side, of_side in entries.items()}
     quality = {name: mean_quality(entries[side]) for name, side in (("ours", "embtrain"), ("peer", "Stanford"))}
-    ours, peer = cells / seconds["embtrain"], cells / seconds["Stanford"]
+    ours, peer = (entries[side][0].cells / seconds[side] for side in ("embtrain", "Stanford"))
     harness.finish(harness.Result("glove", "cells/s", ours, peer, f"Stanford's glove, {build}", ours / peer, quality))
 
 
@@ -76,8 +77,6 @@ def describe(entry: Entry) -> str:
 def prepare() -> str:
     """Return a snapshot with the co-occurrences of the corpus; Spark makes it the first time."""
     from embtrain.config import CooccurrenceSettings, CorpusSettings, Settings
-    from pipelines.prepare import prepare as prepare_snapshot
-    from pipelines.session import spark_session
 
     settings = Settings(
         name="glove",
@@ -92,13 +91,11 @@ def prepare() -> str:
         cooccurrence=CooccurrenceSettings(window=WINDOW),
         tables=["cooccurrence"],
     )
-    with spark_session(settings.spark, app="benchmark") as spark:
-        prepare_snapshot(spark, settings)
-    return settings.snapshot_location
+    return prepare_snapshot(settings)
 
 
-def write_for_stanford(snapshot: str) -> int:
-    """Write the snapshot's cells as ``shuffle`` would, and its vocabulary; return the number of cells."""
+def write_for_stanford(snapshot: str) -> None:
+    """Write the snapshot's cells as ``shuffle`` would, and its vocabulary."""
     from embtrain.data.stripes import StripeTable
     from embtrain.data.vocabulary import Vocabulary
     from embtrain.manifest import Snapshot
@@ -115,7 +112,6 @@ def write_for_stanford(snapshot: str) -> int:
         pieces.append(piece)
     cells = np.concatenate(pieces)
     cells[np.random.default_rng(0).permutation(cells.size)].tofile(FOLDER / "cells.bin")
-    return cells.size
 
 
 def train_stanford(program: Path, seed: int) -> Entry:
@@ -144,7 +140,8 @@ def train_stanford(program: Path, seed: int) -> Entry:
                 last = now
     if running.returncode or len(costs) != EPOCHS:
         raise SystemExit(f"{program} ended with {running.returncode} after {len(costs)} of {EPOCHS} iterations")
-    return Entry(seconds, costs, harness.in_fresh_process(quality_of_file, FOLDER / "stanford.txt"))
+    cells = (FOLDER / "cells.bin").stat().st_size // CREC.itemsize
+    return Entry(cells, seconds, costs, harness.in_fresh_process(quality_of_file, FOLDER / "stanford.txt"))
 
 
 def quality_of_file(path: Path) -> dict[str, float]:
@@ -196,7 +193,7 @@ def train_embtrain(snapshot: str, seed: int, quiet: bool, device: str = "cpu", p
         advance=lambda _: None,
     )
     training.run(Position())
-    return Entry(np.diff(ends).tolist(), costs, quality_of(vocabulary.tokens, model.vectors()))
+    return Entry(cells.size, np.diff(ends).tolist(), costs, quality_of(vocabulary.tokens, model.vectors()))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,23 @@
 """Training on a GPU against gensim on the CPU; without a GPU the same claims for the CPU's kernels.
 
-Skip-gram, CBOW and FastText on the same text, in turn: corpus words per second once the ids are on the device, which is
-from the second epoch on, and quality after all; gensim's FastText has one epoch, as it takes minutes. GloVe: cells per
-second, beside Stanford's where GLOVE_HOME is set. Then vectors of 300 numbers for a million words, on ids drawn by
-Zipf's law: words per second, and bytes of rows per second beside what this device copies.
+Skip-gram, CBOW and FastText on the same text: corpus words per second once the ids are on the device, which is from the
+second epoch on, and beside it that of the first, which reads them; and quality after all. gensim's FastText has one
+epoch, as it takes minutes. GloVe: cells per second, beside Stanford's where GLOVE_HOME is set. Then vectors of 300
+numbers for a million words, on ids drawn by Zipf's law: words per second, and bytes of rows per second beside what this
+device copies. Ours come first, and each figure is printed as it is there; with ``--no-peers`` that is all: neither
+gensim nor Spark is asked for, but the snapshots must be there, in build/benchmarks.
 """
 
 from __future__ import annotations
 
 import os
 import statistics
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import bench_fasttext
@@ -22,6 +28,7 @@ from word2vec_contest import (
     CORPUS,
     CORPUS_TOKENS,
     EPOCHS,
+    EVALUATION,
     NEGATIVES,
     THREADS,
     WINDOW,
@@ -43,67 +50,91 @@ COPIED_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class Entry:
-    """What one side did: corpus words per second, and quality in points of 100 where it was measured."""
+    """What one side did: corpus words per second, and quality in points of 100."""
 
     words_per_second: float
     quality: dict[str, float]
+    of_first_epoch: float | None = None
+    """Ours: words per second of the epoch that reads the text."""
 
 
 def main() -> None:
     """Measure every claim, print a line for each, and skip-gram's as the result."""
-    options = harness.arguments(str(__doc__).splitlines()[0])
-    harness.require("gensim")
-    harness.data_file(CORPUS)
+    no_peers = "measure embtrain alone, on the snapshots that are there: without gensim, Spark and Stanford's GloVe"
+    options = harness.arguments(str(__doc__).splitlines()[0], no_peers=no_peers)
+    if not options.no_peers:
+        harness.require("gensim")
+        harness.data_file(CORPUS)
+    for evaluation_set in chain.from_iterable(EVALUATION.values()):  # rather than find out once the first is trained
+        harness.data_file(evaluation_set)
     device, name = harness.in_fresh_process(device_here)
-    harness.say(
-        f"embtrain on {name}{'' if device == 'cuda' else ', for torch finds no GPU'}; gensim on {THREADS} CPU threads",
-        quiet=options.json,
-    )
-    snapshot = harness.in_fresh_process(prepare)
-    results: dict[str, dict[str, Entry]] = {}
-    for model, settings in MODELS.items():
-        peer = harness.in_fresh_process(train_gensim, settings, 1)
-        ours = harness.in_fresh_process(train_embtrain, snapshot, settings, device)
-        results[model] = {"gensim": Entry(peer.words_per_second, peer.quality), "embtrain": ours}
-        say_both(model, results[model], quiet=options.json)
-    say_both("FastText", train_fasttext(device), quiet=options.json)
-    say_glove(device, quiet=options.json)
-    for model, settings in MODELS.items():
-        harness.say(f"{model:12s} {harness.in_fresh_process(train_large, settings, device)}", quiet=options.json)
-    ours, peer = results["skip-gram"]["embtrain"], results["skip-gram"]["gensim"]
-    quality = {"ours": rounded(ours), "peer": rounded(peer)}
+    reason = "" if device == "cuda" else ", for torch finds no GPU"
+    beside = "" if options.no_peers else f"; gensim on {THREADS} CPU threads"
+    harness.say(f"embtrain on {name}{reason}{beside}", quiet=options.json)
+    ours = measure_ours(device, can_prepare=not options.no_peers, quiet=options.json)
+    if options.no_peers:
+        return
+    peer = measure_peers(quiet=options.json)
     speeds = ours.words_per_second, peer.words_per_second
     unit = f"corpus words/s, ours on {name}"
+    quality = {"ours": rounded(ours), "peer": rounded(peer)}
     harness.finish(
         harness.Result("gpu", unit, *speeds, "gensim corpus_file on the CPU", speeds[0] / speeds[1], quality)
     )
 
 
-def say_both(model: str, entries: dict[str, Entry], *, quiet: bool) -> None:
-    """Print a line for each side."""
-    for side, entry in entries.items():
-        harness.say(f"{model:12s} {side:9s} {describe(entry)}", quiet=quiet)
+def measure_ours(device: str, *, can_prepare: bool, quiet: bool) -> Entry:
+    """Train all models here, and print a line for each; return skip-gram's figures."""
+    made = {}
+    text = snapshot_at(harness.WORK / "enwiki-100m", prepare, can_prepare=can_prepare)
+    for model, settings in MODELS.items():
+        made[model] = harness.in_fresh_process(train_embtrain, text, settings, device)
+        harness.say(f"{model:12s} embtrain  {describe(made[model])}", quiet=quiet)
+    subwords = snapshot_at(harness.WORK / "enwiki-fasttext", prepare_subwords, can_prepare=can_prepare)
+    fasttext = harness.in_fresh_process(train_embtrain, subwords, bench_fasttext.model_settings(), device)
+    harness.say(f"{'FastText':12s} embtrain  {describe(fasttext)}", quiet=quiet)
+    cells = snapshot_at(bench_glove.FOLDER / "snapshot", bench_glove.prepare, can_prepare=can_prepare)
+    say_glove("embtrain", harness.in_fresh_process(bench_glove.train_embtrain, cells, 1, quiet, device), quiet=quiet)
+    for model, settings in MODELS.items():
+        harness.say(f"{model:12s} {harness.in_fresh_process(train_large, settings, device)}", quiet=quiet)
+    return made["skip-gram"]
 
 
-def train_fasttext(device: str) -> dict[str, Entry]:
-    """Train FastText on both sides, as bench_fasttext.py does."""
-    snapshot = harness.in_fresh_process(bench_fasttext.prepare, "enwiki-fasttext", harness.data_file(CORPUS))
+def measure_peers(*, quiet: bool) -> Entry:
+    """Train with gensim, and Stanford's GloVe where it is, and print a line for each; return skip-gram's figures."""
+    made = {}
+    for model, settings in MODELS.items():
+        peer = harness.in_fresh_process(train_gensim, settings, 1)
+        made[model] = Entry(peer.words_per_second, peer.quality)
+        harness.say(f"{model:12s} gensim    {describe(made[model])}", quiet=quiet)
     peer = harness.in_fresh_process(bench_fasttext.train_gensim, 1)
-    ours = harness.in_fresh_process(train_embtrain, snapshot, bench_fasttext.model_settings(), device)
-    return {"gensim": Entry(peer.words_per_second, peer.quality), "embtrain": ours}
-
-
-def say_glove(device: str, *, quiet: bool) -> None:
-    """Train GloVe as bench_glove.py does, and print the cells per second of the median iteration after the first."""
-    bench_glove.FOLDER.mkdir(parents=True, exist_ok=True)
-    snapshot = harness.in_fresh_process(bench_glove.prepare)
-    cells = harness.in_fresh_process(bench_glove.write_for_stanford, snapshot)
-    entries = {"embtrain": harness.in_fresh_process(bench_glove.train_embtrain, snapshot, 1, quiet, device)}
+    harness.say(f"{'FastText':12s} gensim    {describe(Entry(peer.words_per_second, peer.quality))}", quiet=quiet)
     if os.environ.get("GLOVE_HOME"):
-        entries["Stanford"] = bench_glove.train_stanford(harness.glove_program("glove"), 1)
-    for side, entry in entries.items():
-        speed = cells / statistics.median(entry.seconds[1:])
-        harness.say(f"{'GloVe':12s} {side:9s} {speed / 1e6:8.2f} M cells/s  {bench_glove.describe(entry)}", quiet=quiet)
+        program = harness.glove_program("glove")
+        harness.in_fresh_process(bench_glove.write_for_stanford, str(bench_glove.FOLDER / "snapshot"))
+        say_glove("Stanford", bench_glove.train_stanford(program, 1), quiet=quiet)
+    return made["skip-gram"]
+
+
+def snapshot_at(folder: Path, prepare: Callable[[], str], *, can_prepare: bool) -> str:
+    """Return the snapshot in a folder, which is prepared first if it may be; else it must be there."""
+    if can_prepare:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return str(harness.in_fresh_process(prepare))
+    if not folder.exists():
+        sys.exit(f"with --no-peers the snapshot {folder} must be there: copy it from a machine that has prepared it")
+    return str(folder)
+
+
+def prepare_subwords() -> str:
+    """Return the snapshot that FastText trains on."""
+    return bench_fasttext.prepare("enwiki-fasttext", harness.data_file(CORPUS))
+
+
+def say_glove(side: str, entry: bench_glove.Entry, *, quiet: bool) -> None:
+    """Print the cells per second of the median iteration after the first."""
+    speed = entry.cells / statistics.median(entry.seconds[1:])
+    harness.say(f"{'GloVe':12s} {side:9s} {speed / 1e6:8.2f} M cells/s  {bench_glove.describe(entry)}", quiet=quiet)
 
 
 def device_here() -> tuple[str, str]:
@@ -116,7 +147,7 @@ def device_here() -> tuple[str, str]:
 
 
 def train_embtrain(snapshot: str, model: dict[str, Any], device: str) -> Entry:
-    """Train here; the first epoch, which reads the snapshot, counts for the quality alone."""
+    """Train here; the speed is that of the epochs after the first, which reads the snapshot."""
     shape = {"dim": SMALL_DIM, "window": WINDOW, "num_negatives": NEGATIVES}
     ends: list[float] = []
     done = timed_training(
@@ -126,8 +157,12 @@ def train_embtrain(snapshot: str, model: dict[str, Any], device: str) -> Entry:
         device=device,
         observe=lambda report: ends.append(time.perf_counter()) if report.epoch else None,
     )
-    words_per_second = (EPOCHS - 1) * CORPUS_TOKENS / (ends[EPOCHS - 1] - ends[0])
-    return Entry(words_per_second, quality_of(done.vocabulary.tokens, done.model.vectors()))
+    later = ends[EPOCHS - 1] - ends[0]
+    return Entry(
+        (EPOCHS - 1) * CORPUS_TOKENS / later,
+        quality_of(done.vocabulary.tokens, done.model.vectors()),
+        CORPUS_TOKENS / (done.seconds - later),
+    )
 
 
 def train_large(model: dict[str, Any], device: str) -> str:
@@ -202,7 +237,8 @@ def copy_bandwidth() -> float:
 def describe(entry: Entry) -> str:
     """Return an entry for a reader."""
     quality = "  ".join(f"{name} {value:.1f}" for name, value in entry.quality.items())
-    return f"{entry.words_per_second / 1e6:8.2f} M words/s  {quality}"
+    first = f" (first epoch {entry.of_first_epoch / 1e6:.2f})" if entry.of_first_epoch else ""
+    return f"{entry.words_per_second / 1e6:8.2f} M words/s{first}  {quality}"
 
 
 def rounded(entry: Entry) -> dict[str, float]:

@@ -41,14 +41,25 @@ class Result:
     quality: dict[str, dict[str, float]]
 
 
-def arguments(description: str, *, rounds: int | None = None, large: str | None = None) -> argparse.Namespace:
-    """Read the command line: ``--json`` for the last line alone; ``--rounds`` and ``--large`` where there are such."""
+def arguments(
+    description: str,
+    *,
+    rounds: int | None = None,
+    large: str | None = None,
+    no_peers: str | None = None,
+    device: bool = False,
+) -> argparse.Namespace:
+    """Read the command line: ``--json`` for the last line alone; the others where a benchmark has them."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print nothing but the result's line of JSON")
     if rounds:
         parser.add_argument("--rounds", type=int, default=rounds, help="times that both run, in turn")
     if large:
         parser.add_argument("--large", action="store_true", help=large)
+    if no_peers:
+        parser.add_argument("--no-peers", action="store_true", help=no_peers)
+    if device:
+        parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="what embtrain trains on")
     return parser.parse_args()
 
 
