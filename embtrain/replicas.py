@@ -5,8 +5,8 @@ they last agreed on. It costs little (docs/decisions/0012 has the measurements):
 
 - A row takes part as often as its word occurs: those of the most frequent words in every merge, others in every second,
   fourth and so on. So a merge is a small message.
-- The message is on its way while the processes train on; what it brings is added at the next merge. No row is
-  touched in between, so a process of one thread always computes the same.
+- The message is on its way while the processes train on; what it brings is added at the end of the next part of the
+  text. No row is touched in between, so a process of one thread always computes the same.
 
 This is the overlapped averaging of Wang et al. (2020, "Overlap local-SGD", section 2), row by row, with sums where
 averages would lose what only one process has learnt (docs/decisions/0008).
@@ -135,8 +135,9 @@ class Replicas:
         self._words += items
         if settle:
             self._settle()
-        elif (self._words - self._merged_at).max() >= EARLY * self._words_between:
-            self._receive()
+            return
+        self._receive()
+        if (self._words - self._merged_at).max() >= EARLY * self._words_between:
             self._send([replica.due(self._merges, self._words) for replica in self._replicas])
             self._merges += 1
             self._merged_at = self._words.copy()

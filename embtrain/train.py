@@ -24,6 +24,9 @@ from embtrain.models.protocol import Merger, Model, Tally, alone
 
 BlockT = TypeVar("BlockT")
 
+PARTS_PER_MERGE = 2
+"""What a merge has sent is added when the next part is done: half as late as if it waited for the next merge."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -150,7 +153,7 @@ class Training(Generic[BlockT]):
         items = [share.size for share in shares] + [0] * (world - len(shares))
         parts = 1
         if world > 1 and isinstance(self.source, Divisible):
-            parts = max(1, round(max(items) / self.merge_words))
+            parts = PARTS_PER_MERGE * max(1, round(max(items) / self.merge_words))
         own: Sequence[BlockT | None] = [None] * parts
         if rank < len(shares):
             own = [next(blocks)] if parts == 1 else self.source.cut(next(blocks), parts)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from embtrain.models.objectives import Objective, Span
 from embtrain.models.protocol import Merger, Tally, alone
 from embtrain.models.threads import cut_into_spans, in_threads
 
-SPAN_TOKENS = 20_000
+SPAN_TOKENS = 25_000
 """Tokens of one call of a kernel: some milliseconds, so that Ctrl-C, the progress bar and the learning rate follow."""
 
 

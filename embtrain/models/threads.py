@@ -69,10 +69,14 @@ def in_order(
 
 
 def cut_into_spans(offsets: npt.NDArray[np.int64], items: int) -> list[tuple[int, int]]:
-    """Cut sequences, or other runs, into spans of about ``items`` tokens or cells; span (a, b) is runs a to b - 1."""
+    """Cut sequences, or other runs, into spans of about ``items`` tokens or cells; span (a, b) is runs a to b - 1.
+
+    All are about as long, so that no thread has a short one while others wait.
+    """
     if offsets.size < 2:  # noqa: PLR2004 - no run
         return []
-    edges = np.searchsorted(offsets, np.arange(0, offsets[-1], items))
+    spans = max(1, round(offsets[-1] / items))
+    edges = np.searchsorted(offsets, offsets[-1] * np.arange(spans) // spans)
     edges = np.unique(np.append(edges, offsets.size - 1))
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 

@@ -337,6 +337,12 @@ def test_spans_cover_every_sequence_once_and_in_order(lengths):
     assert [i for first, last in spans for i in range(first, last)] == list(range(len(lengths)))
 
 
+def test_spans_are_about_as_long_as_each_other():
+    offsets = np.arange(0, 1051, 10)
+    lengths = [offsets[last] - offsets[first] for first, last in cut_into_spans(offsets, 250)]
+    assert lengths == [270, 260, 260, 260]
+
+
 def test_a_diverged_training_says_so(snapshot, tmp_path):
     training, _ = prepared(snapshot, tmp_path / "c")
     training.model.state()["input"][:] = np.nan

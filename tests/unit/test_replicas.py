@@ -117,14 +117,14 @@ def test_what_torch_does_on_any_device_is_what_the_kernels_do(shape):
     torch.testing.assert_close(by_torch, by_kernel, rtol=0, atol=1e-6)
 
 
-def test_what_is_sent_arrives_at_the_next_merge_beside_what_was_learnt_meanwhile():
+def test_what_is_sent_arrives_with_the_next_part_beside_what_was_learnt_meanwhile():
     rows = torch.zeros(1, 16)
     merge = replicas_of(Companions(torch.full((1, 16), 2.0)), rows, occurrence=1e6)
     rows += 1
     merge([100, 100], settle=False)
     assert (rows == 1).all(), "it is on its way"
     rows += 0.5
-    merge([100, 100], settle=False)
+    merge([50, 50], settle=False)
     # Half of 1 + 2 by two processes, and what this one has learnt since it sent.
     torch.testing.assert_close(rows, torch.full((1, 16), 2.0), rtol=ALIKE, atol=0)
 
