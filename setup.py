@@ -23,8 +23,9 @@ VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "embtrain/__init__.py").re
 NUMBA = "numba>=0.61"
 SPARK = ["pyspark>=4.1,<4.4", "pandas>=2.2,<3", NUMBA]
 TRAIN = ["torch>=2.6", "h5py>=3.8", "scikit-learn>=1.4", NUMBA]
-# Builds of torch for CUDA bring it along; there are none for others than Linux.
-GPU = ["triton>=3.2; sys_platform == 'linux'"]
+# Builds of torch for CUDA bring it along; there are none for others than Linux. 3.6 is the oldest that the kernels have
+# been compiled by.
+GPU = ["triton>=3.6; sys_platform == 'linux'"]
 TRACK = ["mlflow>=3.4,<4"]
 KOREAN = ["kiwipiepy>=0.21"]
 WIKIPEDIA = ["mwparserfromhell>=0.6.6"]

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import triton
+from packaging.version import Version
 
 from embtrain.models.build import GPU_MAX_WINDOW
 from embtrain.models.gpu import flight, glove
@@ -53,6 +55,7 @@ def test_so_many_programs_fit_as_are_started(compiled, name):
     assert programs * compiled[name]["shared"] <= SHARED_BYTES
 
 
+@pytest.mark.skipif(Version(triton.__version__) < Version("3.7"), reason="earlier versions of Triton spill more")
 @pytest.mark.parametrize("name", STACK)
 def test_no_more_is_spilled_than_is_known(compiled, name):
     assert compiled[name]["stack"] <= STACK[name]

@@ -85,6 +85,30 @@ def test_the_loss_of_a_block_is_about_the_cpus(name, device):
     assert losses[0] == pytest.approx(losses[1], rel=0.04)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", MODELS)
+def test_sixty_six_programs_learn_as_well_as_one(name, monkeypatch):
+    losses = [losses_of_zipf_text(MODELS[name], monkeypatch, num_programs) for num_programs in (66, 1)]
+    assert losses[1][-1] < losses[1][0]
+    assert losses[0][-1] == pytest.approx(losses[1][-1], rel=0.03)
+
+
+def losses_of_zipf_text(settings, monkeypatch, num_programs, *, device="cuda", size=66 * 1024, num_tokens=1_000_000):
+    """Return the loss per pair of three epochs on sentences whose words are of one half of a vocabulary."""
+    shares = 1 / (np.arange(size) + 3)
+    shares /= shares.sum()
+    random = np.random.default_rng(1)
+    ids = random.choice(size // 2, num_tokens, p=shares[::2] / shares[::2].sum()) * 2
+    ids += np.repeat(random.integers(0, 2, num_tokens // 20), 20)
+    keep = np.minimum(1, np.sqrt(1e-4 / shares) + 1e-4 / shares)
+    negatives = shares**0.75 / (shares**0.75).sum()
+    vocabulary = Vocabulary([""] * size, (shares * 1e9).astype(np.int64), keep, negatives)
+    monkeypatch.setattr(tiled, "programs_in_flight", lambda *_: num_programs)
+    model = DeviceWord2Vec(settings, vocabulary, seed=1, device=device)
+    block = model.upload(Block(ids.astype(np.int32), np.arange(0, num_tokens + 1, 20)))
+    return [total(model.train(block, lambda _: 0.05, epoch)).loss_per_pair for epoch in range(3)]
+
+
 def test_the_learning_rate_follows_the_position(device, monkeypatch):
     monkeypatch.setattr(tiled, "SPAN_TOKENS", 100)
     model, asked = DeviceWord2Vec(MODELS["sgns"], vocabulary_of(12), seed=1, device=device), []

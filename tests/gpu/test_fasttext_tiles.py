@@ -14,6 +14,7 @@ from embtrain.data.sequences import Block
 from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.models.fasttext import FastText
+from embtrain.models.gpu import tiled
 from embtrain.models.gpu.fasttext import DeviceFastText
 from embtrain.models.gpu.flight import CENTERS, NEGATIVES
 from embtrain.models.protocol import Tally
@@ -82,6 +83,21 @@ def test_tiles_do_what_their_twins_do(device, architecture, dim, window, dynamic
     np.testing.assert_allclose(model.state()["output"], rows_out, atol=ATOL)
     assert (made.items, made.pairs) == (block.ids.size, pairs)
     assert made.loss == pytest.approx(loss, rel=1e-5 if ATOL < 1e-3 else 2e-3)
+
+
+@pytest.mark.parametrize("architecture", ["skipgram", "cbow"])
+def test_tiles_at_work_together_change_rows_as_one_after_the_other(
+    device, architecture, programs, assert_same_changes, monkeypatch
+):
+    monkeypatch.setattr(tiled, "programs_in_flight", lambda *_: programs)
+    model, _ = models(device, architecture=architecture)
+    block = text(np.random.default_rng(4), (programs * 16,))
+    before = {name: rows.copy() for name, rows in model.state().items()}
+    *expected, pairs, _ = run_twin(model, block, 1e-4)
+    made = sum(model.train(model.upload(block), lambda _: 1e-4, SEED), Tally())
+    for (name, rows), matrix in zip(model.state().items(), expected, strict=True):
+        assert_same_changes(before[name], rows, matrix)
+    assert made.pairs == pairs
 
 
 @pytest.mark.parametrize("architecture", ["skipgram", "cbow"])

@@ -125,6 +125,19 @@ def test_calls_of_the_kernel_follow_each_other_with_their_own_learning_rate(buil
     assert_as_twin(model, slow)
 
 
+def test_tiles_at_work_together_change_rows_as_one_after_the_other(device, programs, assert_same_changes):
+    model = DeviceGlove(GloveSettings(dim=17), vocabulary(), Strata(VOCAB, 1), seed=3, device=device)
+    block, before, slow = block_of(random_cells(programs * 32)), snapshot_of(model), twin_of(model)
+    train(model, block, 1e-3)
+    slow.train(tiles_of(model, block), x_max=10, exponent=0.75, rate=1e-3)
+    after, stride = snapshot_of(model), before["words"].shape[1] // 2
+    for name, expected, sums in (("words", slow.words, slow.word_sums), ("contexts", slow.contexts, slow.context_sums)):
+        columns = [*range(17), 17 if name == "words" else 18]
+        assert_same_changes(before[name][:, columns], after[name][:, columns], expected)
+        of_sums = [stride + column for column in columns]
+        np.testing.assert_allclose(after[name][:, of_sums], sums, rtol=1e-4)
+
+
 def test_gradients_are_held_within_a_hundred(build):
     model, block = build(dim=3, x_max=1), block_of([(1, 2, 1e30), (1, 3, 2.0)])
     model.word_rows[1, :3] = 40

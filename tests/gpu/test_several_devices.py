@@ -10,6 +10,7 @@ import pytest
 
 from corpora import two_topics
 
+pytestmark = pytest.mark.interpreted
 WORKER = Path(__file__).with_name("tile_processes.py")
 
 
@@ -19,7 +20,7 @@ def trained_by_two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("by-two")
     snapshot = two_topics(folder / "snapshot", sentences=80, rows_per_group=20)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(WORKER)]
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(WORKER.parents[2])}
     done = subprocess.run(
         [*command, snapshot.location.path, str(folder)],
         env=environment, capture_output=True, text=True, timeout=300, check=False,

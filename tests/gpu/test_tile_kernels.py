@@ -137,6 +137,16 @@ def test_programs_share_the_tiles_of_a_span(name, device):
 
 
 @pytest.mark.parametrize("name", KERNELS)
+def test_programs_at_work_together_change_rows_as_one_after_the_other(name, device, programs, assert_same_changes):
+    options = {"lengths": (programs * 16,), "programs": programs}
+    before, _ = run_both(name, device, rate=0.0, trains=False, **options)
+    fast, slow = run_both(name, device, rate=1e-4, **options)
+    for side in range(2):
+        assert_same_changes(before[side], fast[side], slow[side])
+    assert fast[2] == slow[2]
+
+
+@pytest.mark.parametrize("name", KERNELS)
 def test_columns_past_the_dimension_stay_zero(name, device):
     (rows_in, rows_out, *_), _ = run_both(name, device, dim=5)
     assert not rows_in[:, 5:].any()
