@@ -351,5 +351,15 @@ def import_vectors(path: str, file_format: str | None, name: str) -> None:
     click.echo(workflow.register_vectors(read_file(path, file_format), name=name, source=path))
 
 
+@embtrain_command.command()
+@click.argument("version", metavar="VERSION")
+@click.option("--alias", metavar="NAME", default="champion", help="Alias to move; default: champion.")
+def promote(version: str, alias: str) -> None:
+    """Move an alias to VERSION, such as models:/NAME/3; prints what it was before."""
+    from embtrain.versions import promote as promote_version
+
+    click.echo(promote_version(version, alias))
+
+
 for _command in (probe, contexts, plan, report):
     embtrain_command.add_command(_command)

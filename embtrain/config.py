@@ -220,13 +220,14 @@ class TrackSettings(Section):
     """MLflow's experiment, which groups runs."""
     register_as: str | None = Field(None, pattern=r"^\w[^/:@']*$")
     """Name of the registered model. None: the run's `name`."""
-    alias: str = Field("champion", pattern=r"^[\w-]+$", max_length=255)
-    """Set on the new version once it has been loaded back and asked for a vector."""
+    alias: str | None = Field("champion", pattern=r"^[\w-]+$", max_length=255)
+    """Moved to the new version once it has been loaded back and asked for a vector. None: no alias moves, and
+    `embtrain promote` does it when you say so."""
 
     @field_validator("alias")
     @classmethod
-    def _not_of_mlflow(cls, alias: str) -> str:
-        if re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE):
+    def _not_of_mlflow(cls, alias: str | None) -> str | None:
+        if alias and re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE):
             raise ValueError(f"track.alias: MLflow keeps latest, v1, v2 and so on for itself, found {alias!r}")
         return alias
 

@@ -7,14 +7,12 @@ pickled. Its alias is set last, once the version has been loaded back and asked 
 
 from __future__ import annotations
 
-import difflib
-import re
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from itertools import chain
 from pathlib import Path
@@ -24,7 +22,6 @@ from zipfile import ZipFile
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
@@ -34,21 +31,21 @@ import embtrain
 from embtrain import formats, served_model
 from embtrain.errors import EmbtrainError, ModelNotFoundError, SetupError
 from embtrain.loading import read_file
-from embtrain.storage import without_credentials
 from embtrain.text import TextRules
 from embtrain.text.morphemes import KIWI_PACKAGES
 from embtrain.tracking import connect
 from embtrain.vectors import Vectors
+from embtrain.versions import find_version, first_line, move_alias, names_version, uri_of
 
 if TYPE_CHECKING:
     from embtrain.contextual_vectors import ContextualVectors
+
+log = logging.getLogger(__name__)
 
 LOGGED_MODEL = "vectors"
 """A run's vectors are ``runs:/RUN_ID/vectors``."""
 
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "rapidfuzz", "safetensors")
-
-_VERSION_URI = re.compile(r"models:/(?P<name>[^/@']+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+|latest))")
 
 
 @dataclass(frozen=True)
@@ -72,26 +69,12 @@ class Servable:
     """Says what is wrong with the answer to the question; None if nothing is."""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a version comes from: its tags, which have what it was measured at, and the settings of its run."""
-
-    uri: str
-    """``models:/NAME/3``."""
-    registered: datetime
-    aliases: list[str]
-    run_id: str
-    tags: dict[str, str]
-    settings: dict[str, str]
-    """Empty where the run is gone."""
-
-
 def register(
     vectors: Vectors | ContextualVectors,
     *,
     run_id: str,
     name: str,
-    alias: str,
+    alias: str | None,
     metrics: Mapping[str, float] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> str:
@@ -105,7 +88,7 @@ def register_servable(
     *,
     run_id: str,
     name: str,
-    alias: str,
+    alias: str | None,
     metrics: Mapping[str, float] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> str:
@@ -115,7 +98,7 @@ def register_servable(
         servable: to be kept.
         run_id: the run that it comes from.
         name: of the registered model; made if there is none.
-        alias: moved to the new version once that has been loaded and has answered.
+        alias: moved to the new version once that has been loaded and has answered. None: none is.
         metrics: what it was measured at: become tags of the version.
         tags: further tags, such as the snapshot's fingerprint.
 
@@ -135,9 +118,10 @@ def register_servable(
         ).version
         with _removed_on_failure(client, name, version):
             _check_answers(f"models:/{name}/{version}", servable)
-            client.set_registered_model_alias(name, alias, version)
+            if alias:
+                log.info("%s", move_alias(client, name, alias, version))
     except MlflowException as error:
-        raise SetupError(f"MLflow could not register {name!r}: {_first_line(error)}") from error
+        raise SetupError(f"MLflow could not register {name!r}: {first_line(error)}") from error
     return f"models:/{name}/{version}"
 
 
@@ -149,9 +133,8 @@ def load_registered(uri: str) -> Vectors | ContextualVectors:
         SetupError: if MLflow cannot be reached, or the vectors are there and cannot be read.
     """
     client = connect(must_exist=True)
-    if match := _VERSION_URI.fullmatch(uri):
-        found = _find_version(client, **match.groupdict())
-        uri = f"models:/{found.name}/{found.version}"
+    if names_version(uri):
+        uri = uri_of(find_version(client, uri))
     with tempfile.TemporaryDirectory() as folder:
         try:
             vectors = mlflow.artifacts.download_artifacts(
@@ -182,33 +165,7 @@ def _not_loaded(uri: str, error: MlflowException | OSError) -> EmbtrainError:
         found = " and ".join(names)
         advice = f"load it by mlflow.pyfunc.load_model({uri!r})"
         return ModelNotFoundError(f"{uri} has no vectors, but a {found}; {advice}")
-    return ModelNotFoundError(f"there are no vectors at {uri}: {_first_line(error)}")
-
-
-def origin_of(uri: str) -> Origin:
-    """Return where a version comes from.
-
-    Raises:
-        ModelNotFoundError: if there is none; it names those that there are.
-        SetupError: if MLflow cannot be reached.
-    """
-    client = connect(must_exist=True)
-    match = _VERSION_URI.fullmatch(uri)
-    if match is None:
-        raise ModelNotFoundError(f"expected models:/NAME@ALIAS or models:/NAME/VERSION, found {uri!r}")
-    found = _find_version(client, **match.groupdict())
-    try:
-        settings = client.get_run(found.run_id or "").data.params
-    except MlflowException:
-        settings = {}
-    return Origin(
-        uri=f"models:/{found.name}/{found.version}",
-        registered=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-        aliases=sorted(client.get_model_version(found.name, found.version).aliases),
-        run_id=found.run_id or "none",
-        tags=found.tags,
-        settings=settings,
-    )
+    return ModelNotFoundError(f"there are no vectors at {uri}: {first_line(error)}")
 
 
 def _servable_vectors(vectors: Vectors) -> Servable:
@@ -334,42 +291,9 @@ def _check_answers(uri: str, servable: Servable) -> None:
     try:
         answer = mlflow.pyfunc.load_model(uri).predict(servable.question)
     except Exception as error:
-        raise SetupError(f"the new version {uri} cannot be used: {_first_line(error)}") from error
+        raise SetupError(f"the new version {uri} cannot be used: {first_line(error)}") from error
     finally:
         # MLflow puts the version's copy of embtrain before ours.
         sys.path[:] = modules_from
     if wrong := servable.check(answer):
         raise SetupError(f"the new version {uri} {wrong}")
-
-
-def _find_version(client: mlflow.MlflowClient, name: str, alias: str | None, version: str | None) -> ModelVersion:
-    """Return the version that has an alias or a number, or the latest.
-
-    Raises:
-        ModelNotFoundError: naming what there is instead.
-    """
-    versions = {int(found.version): found for found in client.search_model_versions(f"name='{name}'")}
-    if not versions:
-        raise ModelNotFoundError(f"there is no registered model {name!r}; {_models_known(client, name)}")
-    aliases = client.get_registered_model(name).aliases
-    if alias is not None and alias not in aliases:
-        known = ", ".join(sorted(aliases)) or "none"
-        raise ModelNotFoundError(f"the model {name!r} has no alias {alias!r}; its aliases are: {known}")
-    number = max(versions) if version == "latest" else int(version or aliases[alias])
-    if number not in versions:
-        known = ", ".join(map(str, sorted(versions)))
-        raise ModelNotFoundError(f"the model {name!r} has no version {number}; its versions are: {known}")
-    return versions[number]
-
-
-def _models_known(client: mlflow.MlflowClient, name: str) -> str:
-    names = [model.name for model in client.search_registered_models()]
-    near = difflib.get_close_matches(name, names, n=3)
-    if near:
-        return f"did you mean {', '.join(map(repr, near))}?"
-    server = without_credentials(mlflow.get_tracking_uri())
-    return f"registered are: {', '.join(names) or 'none'}, in MLflow at {server}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

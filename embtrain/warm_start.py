@@ -24,9 +24,9 @@ from embtrain.distributed import Group
 from embtrain.errors import ConfigError
 from embtrain.loading import load_words
 from embtrain.models.protocol import Model
-from embtrain.registry import origin_of
 from embtrain.subword_vectors import Subwords, SubwordVectors
 from embtrain.vectors import Floats, Vectors
+from embtrain.versions import origin_of
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ def register_classifier(
     *,
     run_id: str,
     name: str,
-    alias: str,
+    alias: str | None,
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
     example: str,

@@ -32,7 +32,7 @@ def report(
     loaded = load(model)
     tables = []
     if model.startswith("models:/"):
-        from embtrain.registry import origin_of
+        from embtrain.versions import origin_of
 
         tables += origin_tables(origin_of(model))
     if not isinstance(loaded, ContextualVectors) or loaded.vocabulary:

@@ -12,7 +12,7 @@ from embtrain.vectors import Vectors
 
 if TYPE_CHECKING:
     from embtrain.probing.contexts import NearestContexts
-    from embtrain.registry import Origin
+    from embtrain.versions import Origin
 
 # Words whose neighbours are shown unless others are asked for: of these ranks, the most frequent words say little.
 _NUM_WORDS, _RANKS = 12, (100, 10_000)

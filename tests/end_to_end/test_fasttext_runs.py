@@ -4,8 +4,8 @@ import pytest
 
 import embtrain
 from corpora import two_topics, with_subwords
-from embtrain.registry import origin_of
 from embtrain.text import TextRules, Tokeniser
+from embtrain.versions import origin_of
 from end_to_end.test_training import TRAIN, TWO_PROCESSES, assert_topics_are_apart, start
 
 RUN_FILE = """

@@ -17,8 +17,8 @@ from embtrain.errors import ConfigError
 from embtrain.models.build import build_model, columns_for
 from embtrain.models.gpu.fasttext import DeviceFastText
 from embtrain.models.gpu.word2vec import DeviceWord2Vec
-from embtrain.registry import origin_of
 from embtrain.vectors import Vectors
+from embtrain.versions import origin_of
 from embtrain.warm_start import STARTED_FROM, begin
 from embtrain.workflow import register_vectors
 from end_to_end.test_training import TWO_PROCESSES, start

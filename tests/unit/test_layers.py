@@ -18,7 +18,7 @@ EXCEPT = {"embtrain/cli.py": {"pipelines", "jobs"}}
 
 ONLY_IN = {
     "mlflow": (
-        *("embtrain/tracking.py", "embtrain/registry.py", "embtrain/served_model.py"),
+        *("embtrain/tracking.py", "embtrain/registry.py", "embtrain/versions.py", "embtrain/served_model.py"),
         "embtrain/served_contextual.py",
         *("embtrain/classify/registry.py", "embtrain/classify/served.py"),
     ),
