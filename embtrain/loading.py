@@ -33,12 +33,17 @@ def load(model: str | Path) -> Vectors | ContextualVectors:
         FormatError: if there is no such file, or it cannot be read.
         SetupError: if MLflow cannot be reached.
     """
-    if str(model).startswith(("models:/", "runs:/")):
+    if is_in_mlflow(model):
         # MLflow takes a second to import, and files need none of it.
         from embtrain.registry import load_registered  # noqa: PLC0415
 
         return load_registered(str(model))
     return read_file(model)
+
+
+def is_in_mlflow(model: str | Path) -> bool:
+    """Tell whether a model is sought in MLflow, rather than on the disk."""
+    return str(model).startswith(("models:/", "runs:/"))
 
 
 def load_words(model: str | Path) -> Vectors:

@@ -22,11 +22,11 @@ from embtrain.data.subwords import SubwordTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.distributed import Group
 from embtrain.errors import ConfigError
-from embtrain.loading import load_words
+from embtrain.loading import is_in_mlflow, load_words
 from embtrain.models.protocol import Model
 from embtrain.subword_vectors import Subwords, SubwordVectors
 from embtrain.vectors import Floats, Vectors
-from embtrain.versions import origin_of
+from embtrain.versions import names_version, origin_of
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,9 @@ def begin(
     if not group.is_first:
         put_rows(model, {}, kind.dim, group, columns)
         return {}
-    if origin.startswith("models:/"):
+    if is_in_mlflow(origin):
         tracking.connect(settings.track.uri)
+    if names_version(origin):
         origin = origin_of(origin).uri  # an alias may move
     rows = starting_rows_from(load_words(origin), origin, kind, vocabulary, subwords)
     put_rows(model, rows, kind.dim, group, columns)
