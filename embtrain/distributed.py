@@ -242,5 +242,18 @@ def process_group(*, gpus: bool = False) -> Iterator[Group]:
             group = Group(collectives.get_rank(), world_size, has_own_gpu=has_own_gpu, _collectives=collectives)
             here = group.on_this_machine()
             yield replace(group, local_world_size=int(here.sum()), is_beside_first=bool(here[0]))
-    finally:
-        collectives.destroy_process_group()
+    except BaseException:
+        _leave_at_once()
+        raise
+    collectives.destroy_process_group()
+
+
+def _leave_at_once() -> None:
+    """Leave the others without them, who may be waiting for this process.
+
+    With NCCL a group is destroyed by all of its processes together: one that has failed would wait as well, its
+    launcher would not see that it has, and nobody would end.
+    """
+    from torch.distributed.distributed_c10d import _abort_process_group  # noqa: PLC0415 - as above
+
+    _abort_process_group()

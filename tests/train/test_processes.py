@@ -36,6 +36,24 @@ with process_group() as group:
 """
 
 
+FAIL = """
+import time
+import numpy as np
+from embtrain.distributed import process_group
+from embtrain.errors import SetupError
+try:
+    with process_group() as group:
+        if group.is_first:
+            raise ValueError
+        group.sum(np.zeros(1))
+except ValueError:
+    time.sleep(3)
+    print("failed", time.time())
+except SetupError:
+    print("freed", time.time())
+"""
+
+
 def in_processes(world_size, script):
     """Run a script in processes that meet; return what each has printed, as words."""
     launcher = {"WORLD_SIZE": str(world_size), "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
@@ -61,3 +79,9 @@ def test_sums_that_are_under_way_together_arrive_alike_in_all_processes():
     np.testing.assert_allclose(np.frombuffer(bytes.fromhex(small), "f4"), expected, rtol=1e-6)
     assert float(large) == pytest.approx(3.3, rel=1e-6)
     assert float(half) == 6
+
+
+def test_a_process_that_fails_frees_those_that_wait_for_it_before_it_ends():
+    (failed, ended), (freed, since) = in_processes(2, FAIL)
+    assert (failed, freed) == ("failed", "freed")
+    assert float(since) < float(ended)
