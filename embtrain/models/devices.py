@@ -11,19 +11,24 @@ from embtrain.errors import ConfigError, SetupError
 logger = logging.getLogger(__name__)
 
 
-def choose_device(wanted: str, without_kernel: str | None, packages: Sequence[str] = ("torch", "triton")) -> str:
+def choose_device(
+    wanted: str, without_kernel: str | None, packages: Sequence[str] = ("torch", "triton"), *, slower: str | None = None
+) -> str:
     """Return ``cuda`` or ``cpu``, and log which, and why; for ``auto``, the GPU if it is there and can be used.
 
     Args:
         wanted: `train.device`.
         without_kernel: what of the model has no kernel for GPUs, for messages; None if there is one.
         packages: that it takes to compute on a GPU.
+        slower: why the model would train more slowly on a GPU, for messages: ``auto`` is then the CPU.
 
     Raises:
         ConfigError: if a GPU is wanted for a model that has no kernel for it.
         SetupError: if a GPU is wanted, and torch or triton is not installed, or torch finds none.
     """
     obstacle = None if wanted == "cpu" else _obstacle(without_kernel, packages)
+    if wanted == "auto":
+        obstacle = slower or obstacle
     if wanted == "cuda" and obstacle:
         error = ConfigError if without_kernel else SetupError
         raise error(f"train.device is cuda, but {obstacle}; set it to auto or cpu to train on the CPU")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from embtrain.config import CbowSettings, SgnsSettings
+from embtrain.config import CbowSettings, FastTextSettings, SgnsSettings
 from embtrain.data.sequences import Block, RowGroup, SequenceTable
 from embtrain.data.vocabulary import Vocabulary
 from embtrain.errors import ConfigError, SetupError
@@ -226,6 +226,16 @@ def test_columns_take_a_gpu_without_triton(monkeypatch):
     monkeypatch.setattr(devices, "find_spec", lambda name: name != "triton")
     with pytest.raises(SetupError, match=r"train.device is cuda, but torch finds no GPU"):
         device_for(SgnsSettings(), "cuda", by_columns=True)
+
+
+def test_fasttext_by_columns_stays_on_the_cpu_unless_a_gpu_is_asked_for(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    with caplog.at_level(logging.INFO, "embtrain"):
+        chosen = [device_for(FastTextSettings(), wanted, by_columns=True) for wanted in ("auto", "cuda")]
+    assert chosen == ["cpu", "cuda"]
+    assert "training on the CPU: by columns FastText's batches are too small for a GPU" in caplog.messages[0]
+    assert device_for(SgnsSettings(), "auto", by_columns=True) == "cuda"
 
 
 def test_a_package_that_is_not_there_is_said(monkeypatch):
