@@ -1,17 +1,18 @@
 """The ``sequences`` table as blocks of ids, one row group at a time.
 
 A row group is what a rank reads and trains on at once: the corpus never has to fit in memory. The next one is
-read, in a thread of its own, while this one is trained on.
+read, in a thread of its own, while this one is trained on; where a GPU trains, several are.
 """
 
 from __future__ import annotations
 
 import mmap
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,9 @@ from embtrain.schema import SEQUENCES, Table
 PIECE_TOKENS = 1 << 16
 READ_BYTES = 1 << 16
 """A row group is decoded in pieces of so many tokens, from reads of so many bytes."""
+
+ARROWS_OWN = pa.default_memory_pool()
+"""Where Arrow takes memory from, but for what is read here."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,7 @@ class SequenceTable:
     def __init__(self, snapshot: Snapshot, vocab_size: int, table: Table = SEQUENCES) -> None:
         self._folder, self.manifest = snapshot.table(table)
         self._vocab_size = vocab_size
-        # One thread for all epochs: each new one would get memory of its own from the allocator.
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="read")
+        self.read_ahead(1)
         self.row_groups = [group for part in self.manifest.parts for group in self._groups_of(part.name)]
 
     @property
@@ -112,15 +115,21 @@ class SequenceTable:
         rounds = [pieces[first : first + world_size] for first in range(0, len(pieces), world_size)]
         return [Round(groups, len(groups)) for groups in rounds]
 
+    def read_ahead(self, blocks: int) -> None:
+        """Read so many blocks ahead from now on, by a thread each: a GPU takes them faster than one reads."""
+        self._ahead = blocks
+        # The same threads for all epochs: each new one would get memory of its own from the allocator.
+        self._readers = ThreadPoolExecutor(blocks, thread_name_prefix="read")
+
     def blocks(self, groups: Sequence[RowGroup]) -> Iterator[Block]:
-        """Read row groups one after the other, one ahead of the caller."""
-        ahead = self._reader.submit(self.read, groups[0]) if groups else None
-        for following in [*groups[1:], None]:
-            if ahead is None:
-                return
-            ready, ahead = ahead, self._reader.submit(self.read, following) if following else None
+        """Read row groups one after the other, ahead of the caller."""
+        following = iter(groups)
+        ahead = deque(self._readers.submit(self.read, group) for group in islice(following, self._ahead))
+        while ahead:
+            ready = ahead.popleft()
+            ahead.extend(self._readers.submit(self.read, group) for group in islice(following, 1))
             yield ready.result()
-            del ready  # with the block: no more than this one and the next are held
+            del ready  # with the block: no more than this one and those ahead are held
 
     @staticmethod
     def cut(block: Block, parts: int) -> list[Block]:
@@ -179,11 +188,14 @@ class SequenceTable:
 
 @contextmanager
 def _system_memory() -> Iterator[None]:
-    """Let Arrow take memory from the system's allocator: its own keeps more than a row group for the next one."""
-    before, system = pa.default_memory_pool(), pa.system_memory_pool()
+    """Let Arrow take memory from the system's allocator: its own keeps more than a row group for the next one.
+
+    Where several threads read, the first that is done gives the others back to Arrow's own.
+    """
+    system = pa.system_memory_pool()
     pa.set_memory_pool(system)
     try:
         yield
     finally:
-        pa.set_memory_pool(before)
+        pa.set_memory_pool(ARROWS_OWN)
         system.release_unused()

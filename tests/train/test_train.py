@@ -1,6 +1,7 @@
 """The training loop: what it learns, that it can be repeated and resumed, and what it refuses."""
 
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -262,6 +263,15 @@ def test_ids_that_the_vocabulary_has_not_are_refused(snapshot):
     table = SequenceTable(snapshot, 5)
     with pytest.raises(SnapshotError, match="ids 0 to 23, but the vocabulary has 5 tokens"):
         table.read(table.row_groups[0])
+
+
+def test_three_threads_read_at_the_same_time_what_one_reads_in_the_same_order(snapshot, monkeypatch):
+    table = SequenceTable(snapshot, 24)
+    expected = [block.ids.tolist() for block in table.blocks(table.row_groups[:3])]
+    together, read = threading.Barrier(3, timeout=20), table.read
+    monkeypatch.setattr(table, "read", lambda group: (together.wait(), read(group))[1])
+    table.read_ahead(3)
+    assert [block.ids.tolist() for block in table.blocks(table.row_groups[:3])] == expected
 
 
 def test_a_row_group_that_is_cut_short_is_named(snapshot):
