@@ -166,7 +166,9 @@ class Tiled:
                 TRAINS=trains,
             )
             yield Tally(items=last - first)
-        yield Tally(pairs=int(pairs.sum()), loss=float(losses.sum()))
+        # In one read, for which the device is waited for: float64 has all counts below 2**53.
+        num_pairs, loss = torch.stack((pairs.sum().double(), losses.sum())).tolist()
+        yield Tally(pairs=int(num_pairs), loss=loss)
 
 
 def power_of_two_from(number: int) -> int:
