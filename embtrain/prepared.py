@@ -61,8 +61,7 @@ def tokeniser_of(settings: Settings, snapshot: Snapshot) -> Tokeniser | None:
     made_with = _manifest_settings(snapshot, "corpus")
     names = {field.name for field in fields(TextRules)}
     if names <= made_with.keys():
-        known = {name: made_with[name] for name in names}
-        rules = TextRules(**{**known, "parts_of_speech": tuple(known["parts_of_speech"])})
+        rules = TextRules.from_json({name: made_with[name] for name in names})
     elif settings.corpus:
         rules = settings.corpus.text_rules
     else:

@@ -33,9 +33,9 @@ from embtrain.errors import EmbtrainError, ModelNotFoundError, SetupError
 from embtrain.loading import read_file
 from embtrain.text import TextRules
 from embtrain.text.morphemes import KIWI_PACKAGES
-from embtrain.tracking import connect
+from embtrain.tracking import connect, first_line
 from embtrain.vectors import Vectors
-from embtrain.versions import find_version, first_line, move_alias, names_version, uri_of
+from embtrain.versions import find_version, move_alias, names_version, uri_of
 
 if TYPE_CHECKING:
     from embtrain.contextual_vectors import ContextualVectors

@@ -103,10 +103,9 @@ class Location:
 
         A file that is not there while another is about to take its name is waited for.
         """
-        deadline = time.monotonic() + _LONGEST_GAP_SECONDS
-        while (data := self._read()) is None and self._is_being_written() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        data = data or self._read()  # it may have got its name just after it was looked for
+        data = self._read()
+        if data is None and self._renames:
+            data = self._await()
         if data is None:
             return None
         value = json.loads(data)
@@ -121,6 +120,19 @@ class Location:
         except FileNotFoundError:
             return None
 
+    def _await(self) -> bytes | None:
+        deadline = time.monotonic() + _LONGEST_GAP_SECONDS
+        while self._is_being_written() and time.monotonic() < deadline:
+            time.sleep(0.05)
+            if (data := self._read()) is not None:
+                return data
+        return self._read()  # it may have got its name just after it was looked for
+
+    @property
+    def _renames(self) -> bool:
+        """Whether files are written under another name before they get theirs."""
+        return not isinstance(self.filesystem, _OBJECT_STORES)
+
     def _is_being_written(self) -> bool:
         folder, _, name = self.path.rpartition("/")
         entries = self.filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
@@ -134,11 +146,10 @@ class Location:
         once, the last one's stays.
         """
         data = (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-        renames = not isinstance(self.filesystem, _OBJECT_STORES)
-        target = f"{self.path}.{uuid4().hex}{UNFINISHED}" if renames else self.path
+        target = f"{self.path}.{uuid4().hex}{UNFINISHED}" if self._renames else self.path
         with self.filesystem.open_output_stream(target) as stream:
             stream.write(data)
-        if renames:
+        if self._renames:
             self._replace_by(target)
 
     def _replace_by(self, source: str) -> None:

@@ -186,9 +186,14 @@ def _told(uri: str) -> Iterator[None]:
         raise SetupError(f"MLflow at {without_credentials(uri)} cannot be used: {_reason(error)}") from None
 
 
-def _reason(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the first line of what MLflow says."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _reason(error: Exception) -> str:
+    """Return it as it may be shown, in plainer words where no server answers."""
+    reason = first_line(error)
     return "no server answers there" if "Max retries exceeded" in reason else without_credentials(reason)
 
 

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from embtrain.errors import ModelNotFoundError, SetupError
 from embtrain.storage import without_credentials
-from embtrain.tracking import connect
+from embtrain.tracking import connect, first_line
 
 _VERSION_URI = re.compile(r"models:/(?P<name>[^/@']+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+|latest))")
 
@@ -122,8 +122,3 @@ def _models_known(client: mlflow.MlflowClient, name: str) -> str:
         return f"did you mean {', '.join(map(repr, near))}?"
     server = without_credentials(mlflow.get_tracking_uri())
     return f"registered are: {', '.join(names) or 'none'}, in MLflow at {server}"
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what MLflow says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

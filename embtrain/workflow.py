@@ -352,7 +352,7 @@ def _register(
     run.log_text(evaluation.to_json(), "evaluation.json")
     if settings.evaluate.similarity or settings.evaluate.analogy:
         logger.info("%s", evaluation)
-    lineage = {name: notes[name] for name in (warm_start.STARTED_FROM,) if name in notes}
+    lineage = {name: value for name, value in notes.items() if name == warm_start.STARTED_FROM}
     return register(
         vectors,
         run_id=run.run_id,

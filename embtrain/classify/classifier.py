@@ -93,7 +93,7 @@ class Classifier:
             metadata = json.loads((folder / _METADATA).read_text(encoding="utf-8"))
             try:
                 classes, described, rules = (metadata[key] for key in ("classes", "inputs", "text_rules"))
-                text_rules = TextRules(**{**rules, "parts_of_speech": tuple(rules["parts_of_speech"])})
+                text_rules = TextRules.from_json(rules)
                 settings = ClassifySettings.model_validate(metadata["settings"])
             except (KeyError, TypeError) as error:
                 raise FormatError(f"{folder / _METADATA} describes no classifier: {error!r}") from None

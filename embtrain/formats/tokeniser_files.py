@@ -37,7 +37,7 @@ def read_tokeniser(folder: Path) -> Tokeniser | None:
     with errors_named(path):
         rules = json.loads(path.read_text("utf-8"))
         try:
-            text_rules = TextRules(**{**rules, "parts_of_speech": tuple(rules["parts_of_speech"])})
+            text_rules = TextRules.from_json(rules)
         except (TypeError, KeyError) as error:
             raise FormatError(f"{path} holds no rules of text: {error}") from None
     if not (folder / _PHRASES).exists():

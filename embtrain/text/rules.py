@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,15 @@ class TextRules:
     split_sentences: bool = True
     max_sentence_tokens: int = 1000
     max_token_characters: int = 100
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TextRules:
+        """Return the rules whose values were kept as JSON, which has lists for tuples.
+
+        Raises:
+            KeyError, TypeError: if they are no rules of text.
+        """
+        return cls(**{**values, "parts_of_speech": tuple(values["parts_of_speech"])})
 
 
 def sentences(documents: pa.Array, rules: TextRules) -> pa.Array:
